@@ -1,0 +1,28 @@
+//! One of the two test seams: what time it is.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+/// Wall time for what is stored and shown. Intervals are never taken from it: a Raspberry Pi has no clock battery.
+pub trait Clock: Send + Sync + 'static {
+    /// Wall time, UTC.
+    fn now(&self) -> Timestamp;
+
+    /// Monotonic time, for intervals and deadlines.
+    fn monotonic(&self) -> Instant;
+}
+
+/// The machine's clocks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn monotonic(&self) -> Instant {
+        Instant::now()
+    }
+}

@@ -1,0 +1,1 @@
+//! Confirmation of probe results into health: pure functions of reports and time.

@@ -1,0 +1,1 @@
+//! Simulated cameras, healthy and broken: `streampulse demo`, and the fakes of every test.
