@@ -1,0 +1,1 @@
+//! One device: its sessions and who waits for one.
