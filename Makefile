@@ -1,0 +1,24 @@
+# Two commands matter: `make demo` and `make test`. Both install what is missing on Debian and Raspberry Pi OS.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo build test lint fmt
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## the whole service with simulated cameras; ARGS="--listen ADDR" goes to it
+	@scripts/demo $(ARGS)
+
+build: ## a release binary, installing what it needs
+	@scripts/install build run rust
+	cargo build --release --locked
+
+test: ## formatting, lints, dependencies, every test, documentation
+	@scripts/test
+
+lint: ## formatting, clippy, shellcheck, cargo deny
+	@scripts/install build test rust rust-lint
+	@scripts/lint
+
+fmt: ## format the code
+	cargo fmt
