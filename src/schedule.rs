@@ -10,6 +10,7 @@ pub mod measures;
 pub mod phase;
 pub mod plan;
 pub mod run;
+pub mod start;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -20,9 +20,6 @@ pub enum ProbeNowError {
     /// It is switched off.
     #[error("stream {0} is switched off; set enabled: true to probe it")]
     Disabled(StreamId),
-    /// Its address or account was changed while the probe ran.
-    #[error("stream {0} was changed while it was probed; try again")]
-    Changed(StreamId),
     /// Too many requests wait.
     #[error("too many probes were asked for at once; try again in a moment")]
     Busy,

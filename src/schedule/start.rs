@@ -1,0 +1,57 @@
+//! What the plan and the loop say to each other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::Stream;
+
+/// Why a stream is probed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It has no verdict yet, or its address or account changed.
+    First,
+    /// Its place in the interval.
+    Heartbeat,
+    /// A quick re-probe.
+    Retry,
+    /// Somebody asked.
+    Asked,
+}
+
+impl Cause {
+    /// True when the probe counts as the stream's heartbeat.
+    pub fn is_scheduled(self) -> bool {
+        matches!(self, Self::First | Self::Heartbeat)
+    }
+}
+
+/// A probe to start now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Start {
+    /// What to probe.
+    pub stream: Arc<Stream>,
+    /// Why.
+    pub cause: Cause,
+    /// When it should have started; not later than now.
+    pub due: Duration,
+}
+
+/// What the plan learns from a probe that ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The probe gave a picture.
+    pub picture: bool,
+    /// The camera answered that it has no session left.
+    pub busy: bool,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Why a stream cannot be probed now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// Not configured.
+    Unknown,
+    /// Switched off.
+    Disabled,
+}
