@@ -1,0 +1,129 @@
+//! One TCP connection of a client: never blocked by a client that does not read.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::request::Request;
+
+/// A client that takes nothing for this long is gone.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The session timeout of the `Session` header: a client that says nothing for this long is gone.
+pub(super) const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What happened next.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A request came.
+    Request(Request),
+    /// What was asked to be woken for is due.
+    Due,
+    /// The connection has ended, or must.
+    Ended,
+}
+
+/// A connection with what was received and not read, and what is to be sent and was not taken.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: TcpStream,
+    inbox: BytesMut,
+    /// Bounded by its users: a picture is not added while [`Self::backlog_bytes`] is large.
+    pub(super) outbox: Vec<u8>,
+    sent: usize,
+    /// When the client last took something, or had nothing to take.
+    last_taken: Instant,
+    last_heard: Instant,
+    until: CancellationToken,
+}
+
+impl Connection {
+    pub(super) fn new(stream: TcpStream, until: CancellationToken) -> Self {
+        let now = Instant::now();
+        let inbox = BytesMut::new();
+        Self { stream, inbox, outbox: Vec::new(), sent: 0, last_taken: now, last_heard: now, until }
+    }
+
+    /// From now on it ends with this token.
+    pub(super) fn end_with(&mut self, until: CancellationToken) {
+        self.until = until;
+    }
+
+    pub(super) fn peer(&self) -> io::Result<SocketAddr> {
+        self.stream.peer_addr()
+    }
+
+    /// How many bytes the client has not taken yet.
+    pub(super) fn backlog_bytes(&self) -> usize {
+        self.outbox.len() - self.sent
+    }
+
+    /// Sends what is to be sent until something happens. Waits at most for the session timeout.
+    pub(super) async fn next(&mut self, due: Option<Instant>) -> io::Result<Event> {
+        loop {
+            match Request::take(&mut self.inbox) {
+                Ok(Some(request)) => return Ok(Event::Request(request)),
+                Ok(None) => {}
+                Err(_) => return Ok(Event::Ended),
+            }
+            let behind = self.backlog_bytes() > 0;
+            if !behind {
+                self.last_taken = Instant::now();
+            }
+            // Moves little: at most as much as was sent.
+            if self.sent * 2 >= self.outbox.len() {
+                self.outbox.drain(..self.sent);
+                self.sent = 0;
+            }
+            let give_up = if behind { self.last_taken + WRITE_TIMEOUT } else { self.last_heard + SESSION_TIMEOUT };
+            let wake = due.map_or(give_up, |due| due.min(give_up));
+            let (mut reading, mut writing) = self.stream.split();
+            tokio::select! {
+                biased;
+                () = self.until.cancelled() => return Ok(Event::Ended),
+                read = reading.read_buf(&mut self.inbox) => {
+                    if read? == 0 {
+                        return Ok(Event::Ended);
+                    }
+                    self.last_heard = Instant::now();
+                }
+                written = writing.write(&self.outbox[self.sent..]), if behind => {
+                    self.sent += written?;
+                    self.last_taken = Instant::now();
+                }
+                () = sleep_until(wake) => {
+                    return Ok(if due.is_some_and(|due| due <= wake) { Event::Due } else { Event::Ended });
+                }
+            }
+        }
+    }
+
+    /// Sends what is left to send, then ends.
+    pub(super) async fn finish(mut self) -> io::Result<()> {
+        let rest = self.stream.write_all(&self.outbox[self.sent..]);
+        tokio::time::timeout(WRITE_TIMEOUT, rest).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        self.stream.shutdown().await
+    }
+
+    /// Says nothing and hears nothing until the client goes or the camera changes.
+    pub(super) async fn be_silent(mut self) -> io::Result<()> {
+        loop {
+            let until = self.until.clone();
+            tokio::select! {
+                () = until.cancelled() => return Ok(()),
+                read = self.stream.read_buf(&mut self.inbox) => {
+                    if read? == 0 {
+                        return Ok(());
+                    }
+                    let heard = self.inbox.len();
+                    self.inbox.advance(heard);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What may be broken about a camera.
+//!
+//! Each place of a conversation asks the fault one question: the listener ([`Fault::refuses_connections`],
+//! [`Fault::on_accept`]), the server ([`Fault::answer`], [`Fault::audio_only`]), the media ([`Fault::media`]).
+//! A new kind answers the one it is about.
+
+use std::time::Duration;
+
+/// The requests of RTSP, and HTTP's one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// RFC 2326 section 10.1.
+    Options,
+    /// Section 10.2.
+    Describe,
+    /// Section 10.4.
+    Setup,
+    /// Section 10.5.
+    Play,
+    /// Section 10.6.
+    Pause,
+    /// Section 10.7.
+    Teardown,
+    /// Section 10.8.
+    GetParameter,
+    /// Section 10.9.
+    SetParameter,
+    /// HTTP.
+    Get,
+}
+
+impl Method {
+    /// As it is written on the wire; `None` for one that is not served.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "OPTIONS" => Self::Options,
+            "DESCRIBE" => Self::Describe,
+            "SETUP" => Self::Setup,
+            "PLAY" => Self::Play,
+            "PAUSE" => Self::Pause,
+            "TEARDOWN" => Self::Teardown,
+            "GET_PARAMETER" => Self::GetParameter,
+            "SET_PARAMETER" => Self::SetParameter,
+            "GET" => Self::Get,
+            _ => return None,
+        })
+    }
+}
+
+/// One way to be broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Nothing listens on the port.
+    ConnectionRefused,
+    /// Accepts the connection and never says anything.
+    SilentAfterAccept,
+    /// Answers a web page: on an RTSP port as HTTP would, on an HTTP port as a login page.
+    Html,
+    /// Answers this status to DESCRIBE (RTSP) or GET (HTTP). 401 is asked again for ever, whatever the credentials.
+    Status(u16),
+    /// Answers this status to another request.
+    StatusTo(Method, u16),
+    /// The SDP offers audio only; over HTTP the content is audio.
+    AudioOnly,
+    /// Accepts PLAY (or GET) and sends no media.
+    NoMedia,
+    /// Sends delta frames only. MJPEG has none, so it is as [`Fault::NoMedia`] there.
+    NoKeyframe,
+    /// Media ends this long after PLAY; the connection stays open.
+    StallsAfter(Duration),
+}
+
+/// What a connection that was just accepted meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OnAccept {
+    /// A server.
+    Serve,
+    /// Nothing, for ever.
+    Silence,
+    /// A web page in answer to whatever is asked.
+    Html,
+}
+
+/// What becomes of media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MediaFault {
+    /// It flows.
+    None,
+    /// None at all.
+    Nothing,
+    /// No keyframes.
+    NoKeyframe,
+    /// Ends after this time.
+    EndsAfter(Duration),
+}
+
+impl Fault {
+    pub(super) fn refuses_connections(self) -> bool {
+        self == Self::ConnectionRefused
+    }
+
+    pub(super) fn on_accept(fault: Option<Self>) -> OnAccept {
+        match fault {
+            Some(Self::SilentAfterAccept) => OnAccept::Silence,
+            Some(Self::Html) => OnAccept::Html,
+            _ => OnAccept::Serve,
+        }
+    }
+
+    /// The status to answer in place of serving the request.
+    pub(super) fn answer(self, method: Method) -> Option<u16> {
+        match self {
+            Self::Status(code) if matches!(method, Method::Describe | Method::Get) => Some(code),
+            Self::StatusTo(to, code) if to == method => Some(code),
+            _ => None,
+        }
+    }
+
+    pub(super) fn audio_only(self) -> bool {
+        self == Self::AudioOnly
+    }
+
+    pub(super) fn media(fault: Option<Self>) -> MediaFault {
+        match fault {
+            Some(Self::NoMedia | Self::AudioOnly) => MediaFault::Nothing,
+            Some(Self::NoKeyframe) => MediaFault::NoKeyframe,
+            Some(Self::StallsAfter(time)) => MediaFault::EndsAfter(time),
+            _ => MediaFault::None,
+        }
+    }
+}
