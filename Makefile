@@ -10,8 +10,7 @@ demo: ## the whole service with simulated cameras; ARGS="--listen ADDR" goes to 
 	@scripts/demo $(ARGS)
 
 build: ## a release binary, installing what it needs
-	@scripts/install build run rust
-	cargo build --release --locked
+	@scripts/build
 
 test: ## formatting, lints, dependencies, every test, documentation
 	@scripts/test
