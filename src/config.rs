@@ -3,6 +3,7 @@
 //! [`load`] reads a file and gives either a [`Config`] with warnings or every problem at once, each with its path in
 //! the file and its line. [`watch`] follows the file and keeps the last good configuration.
 
+mod check;
 mod environment;
 pub mod keys;
 mod load;
@@ -12,9 +13,18 @@ mod sections;
 mod settings;
 mod streams;
 mod suggest;
+mod watch;
 mod yaml;
 
+pub use check::check;
 pub use environment::Overrides;
 pub use load::{Loaded, load, load_with, parse};
 pub use problem::{Problem, Problems};
 pub use settings::{Config, Device, Metrics, Mqtt, Probe, Storage, Web, WebTls};
+pub use watch::{ReloadStatus, WatchHandle, Watcher, watch};
+
+/// The commented default file, as it is installed.
+pub const DEFAULT_FILE: &str = include_str!("../config.yaml");
+
+#[cfg(test)]
+mod tests;

@@ -89,16 +89,17 @@ fn build(root: &Section<'_>, overrides: &Overrides) -> Config {
         rtsp_timeout: timeout(overrides.rtsp_timeout),
         http_timeout: timeout(overrides.mjpeg_timeout),
     };
+    let streams = streams::streams(root, &defaults);
     Config {
         heartbeat,
         timezone,
         timezone_name,
-        streams: streams::streams(root, &defaults),
         mqtt: sections::mqtt(root),
         web: sections::web(root),
         storage: sections::storage(root),
-        devices: sections::devices(root),
+        devices: sections::devices(root, &streams),
         metrics: sections::metrics(root),
+        streams,
         probe,
     }
 }
@@ -159,7 +160,6 @@ impl Config {
     }
 
     /// Takes over every stream of `old` that did not change, so that consumers can compare by pointer.
-    #[allow(dead_code, reason = "the watcher comes next")]
     pub(super) fn share_streams(&mut self, old: &Config) {
         let known: std::collections::HashMap<&str, &Arc<_>> =
             old.streams.iter().map(|stream| (stream.id.as_str(), stream)).collect();

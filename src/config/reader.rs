@@ -34,6 +34,8 @@ impl Findings {
 pub(super) enum Rule {
     /// The original accepted anything there: a warning, and the nearest good value (or the default).
     Original,
+    /// The same where the nearest value would make no sense (a port): a warning, and the default.
+    OriginalPort,
     /// Ours: an error.
     Ours,
 }
@@ -245,7 +247,7 @@ impl<'a> Section<'a> {
 
     fn wrong(&self, key: &str, rule: Rule, message: String, default: &str) {
         match rule {
-            Rule::Original => self.warning(key, format!("{message}; {default} is used")),
+            Rule::Original | Rule::OriginalPort => self.warning(key, format!("{message}; {default} is used")),
             Rule::Ours => self.problem(key, message),
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
@@ -11,7 +12,7 @@ use super::keys;
 use super::reader::{Range, Rule, Section, shown_text};
 use super::settings::{Device, Metrics, Mqtt, Probe, Storage, Web, WebTls};
 use super::suggest::nearest;
-use crate::model::Secret;
+use crate::model::{Secret, Stream};
 
 /// Interval between heartbeats, of the file and of a stream.
 pub(super) const HEARTBEAT: Range = Range::seconds(2.0, 3600.0);
@@ -48,7 +49,7 @@ pub(super) fn mqtt(root: &Section<'_>) -> Mqtt {
     let flag = |key: &str, default: bool| section.boolean(key, default, Rule::Original);
     let own_flag = |key: &str, default: bool| section.boolean(key, default, Rule::Ours);
     let port = |key: &str, default: u16| {
-        u16::try_from(section.integer(key, default.into(), PORT, Rule::Original)).unwrap_or(default)
+        u16::try_from(section.integer(key, default.into(), PORT, Rule::OriginalPort)).unwrap_or(default)
     };
     let mqtt = Mqtt {
         enabled: flag("enabled", default.enabled),
@@ -204,7 +205,7 @@ pub(super) fn storage(root: &Section<'_>) -> Storage {
     }
 }
 
-pub(super) fn devices(root: &Section<'_>) -> Vec<Device> {
+pub(super) fn devices(root: &Section<'_>, streams: &[Arc<Stream>]) -> Vec<Device> {
     let mut devices = Vec::new();
     let mut hosts = HashSet::new();
     for (i, node) in root.list("devices").iter().enumerate() {
@@ -222,6 +223,8 @@ pub(super) fn devices(root: &Section<'_>) -> Vec<Device> {
             section.problem("host", "is not a host alone; write it as in the streams' URLs, without scheme and port");
         } else if !hosts.insert(host.clone()) {
             section.problem("host", format!("{} is in the list twice", shown_text(&host)));
+        } else if !streams.iter().any(|stream| stream.device() == host) {
+            section.warning("host", "no stream is on this host");
         }
         devices.push(Device { host, sessions });
     }

@@ -79,9 +79,40 @@ pub enum UrlError {
     /// Not a number from 1 to 65535.
     #[error("{0:?} is not a port; a port is a number from 1 to 65535")]
     BadPort(String),
+    /// Not an address, and what was written in its place may be a password.
+    #[error(
+        "no plain host or port after {0}://; percent-encode special characters of the password (@ as %40, / as %2F)"
+    )]
+    NotPlain(&'static str),
     /// Control characters or spaces, which would break the request line.
     #[error("a space or control character in the address; write it percent-encoded (%20)")]
     ControlCharacter,
+}
+
+impl UrlError {
+    /// Keeps what was written out of the error where it may be a part of a password: `rtsp://user:password` without
+    /// a host reads like a host and a port.
+    fn without_password(self, text: &str) -> Self {
+        let (scheme, rest) = text.trim().split_once("://").unwrap_or_default();
+        let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+        let sure = !text.contains('@')
+            && match &self {
+                Self::BadPort(port) => {
+                    port.bytes().all(|b| b.is_ascii_digit()) && (host.contains(['.', ']']) || host == "localhost")
+                }
+                Self::BadHost(_) => !authority.contains(':'),
+                _ => true,
+            };
+        match self {
+            Self::BadPort(_) | Self::BadHost(_) if !sure => {
+                let known = Scheme::NAMES.into_iter().find(|name| name.eq_ignore_ascii_case(scheme));
+                Self::NotPlain(known.unwrap_or("rtsp"))
+            }
+            Self::UnknownScheme { found } if found.contains([':', '@', '/']) => Self::NoScheme,
+            other => other,
+        }
+    }
 }
 
 fn did_you_mean(found: &str) -> String {
@@ -109,6 +140,10 @@ impl CameraUrl {
     /// # Errors
     /// [`UrlError`], which never holds a password.
     pub fn parse(text: &str) -> Result<(Self, Option<Credentials>), UrlError> {
+        Self::read(text).map_err(|error| error.without_password(text))
+    }
+
+    fn read(text: &str) -> Result<(Self, Option<Credentials>), UrlError> {
         let text = text.trim();
         let (scheme, rest) = text.split_once("://").ok_or(UrlError::NoScheme)?;
         let scheme = match scheme.to_ascii_lowercase().as_str() {
@@ -399,6 +434,22 @@ mod tests {
             ("rtsp://cam/a b", "a space or control character in the address; write it percent-encoded (%20)"),
         ] {
             assert_eq!(CameraUrl::parse(text).expect_err(text).to_string(), message);
+        }
+    }
+
+    #[test]
+    fn no_error_holds_a_password() {
+        for text in [
+            "rtsp://admin:hunter2",
+            "rtsp://admin:hunter2@cam era/x",
+            "rtsp://admin:hunter2@bad!host/x",
+            "rtsp://admin:hunter2@10.0.0.9:99999/x",
+            "rtsp://admin:424242/x",
+            "admin:hunter2@10.0.0.9://x",
+            "rtsp://hunter2!@/x",
+        ] {
+            let error = CameraUrl::parse(text).expect_err(text).to_string();
+            assert!(!error.contains("hunter2") && !error.contains("424242"), "{text}: {error}");
         }
     }
 
