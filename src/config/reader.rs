@@ -63,6 +63,7 @@ pub(super) struct Section<'a> {
     entries: &'a [Entry],
     path: String,
     line: usize,
+    is_mapping: bool,
     pub(super) findings: &'a Findings,
 }
 
@@ -92,17 +93,23 @@ impl<'a> Section<'a> {
                     near => near,
                 },
             };
-            let key = entry.key.split(':').next().unwrap_or_default();
-            findings.warning(entry.line, path.clone(), format!("unknown key {}{hint}", shown_text(key)));
+            findings.warning(entry.line, path.clone(), format!("unknown key {}{hint}", shown_key(&entry.key)));
         }
-        Self { entries, path, line, findings }
+        let is_mapping = node.is_null() || matches!(node.value, Value::Map(_));
+        Self { entries, path, line, is_mapping, findings }
     }
 
     /// The mapping behind a key; an empty one when the key is absent or null.
     pub(super) fn section(&self, key: &str, keys: &[&str]) -> Section<'a> {
         match self.get(key) {
             Some(entry) => Section::new(&entry.node, self.path_of(key), keys, self.findings),
-            None => Section { entries: &[], path: self.path_of(key), line: self.line, findings: self.findings },
+            None => Section {
+                entries: &[],
+                path: self.path_of(key),
+                line: self.line,
+                is_mapping: true,
+                findings: self.findings,
+            },
         }
     }
 
@@ -126,6 +133,13 @@ impl<'a> Section<'a> {
 
     pub(super) fn problem(&self, key: &str, message: impl Into<String>) {
         self.findings.problem(self.line_of(key), self.path_of(key), message);
+    }
+
+    /// A key that must be there and is not; what is no mapping at all was told already.
+    pub(super) fn missing(&self, key: &str, next_step: &str) {
+        if self.is_mapping {
+            self.problem(key, format!("missing; {next_step}"));
+        }
     }
 
     pub(super) fn warning(&self, key: &str, message: impl Into<String>) {
@@ -251,6 +265,11 @@ impl<'a> Section<'a> {
             Rule::Ours => self.problem(key, message),
         }
     }
+}
+
+/// A key for a message: without what follows a colon that lacks its space, which is a value.
+pub(super) fn shown_key(key: &str) -> String {
+    shown_text(key.split(':').next().unwrap_or_default())
 }
 
 /// Text of the file for a message: quoted, one line, shortened, and hidden when it looks like an address or a pair of

@@ -92,7 +92,7 @@ pub(super) fn mqtt(root: &Section<'_>) -> Mqtt {
     }
     if mqtt.cert_file.is_some() != mqtt.key_file.is_some() {
         let missing = if mqtt.cert_file.is_some() { "key_file" } else { "cert_file" };
-        section.problem(missing, "missing; a client certificate needs both cert_file and key_file");
+        section.missing(missing, "a client certificate needs both cert_file and key_file");
     }
     mqtt
 }
@@ -113,11 +113,11 @@ pub(super) fn web(root: &Section<'_>) -> Web {
         (Some(cert_file), Some(key_file)) => Some(WebTls { cert_file, key_file }),
         (None, None) => None,
         (Some(_), None) => {
-            tls.problem("key_file", "missing; TLS needs both cert_file and key_file");
+            tls.missing("key_file", "TLS needs both cert_file and key_file");
             None
         }
         (None, Some(_)) => {
-            tls.problem("cert_file", "missing; TLS needs both cert_file and key_file");
+            tls.missing("cert_file", "TLS needs both cert_file and key_file");
             None
         }
     };
@@ -213,10 +213,10 @@ pub(super) fn devices(root: &Section<'_>, streams: &[Arc<Stream>]) -> Vec<Device
         let host = section.text("host").map(|host| host.trim_matches(['[', ']']).to_lowercase());
         let sessions = section.integer("sessions", 1, Range::whole(1, 1000), Rule::Ours) as usize;
         if !section.has("sessions") {
-            section.problem("sessions", "missing; write how many sessions this device may have at once, at least 1");
+            section.missing("sessions", "write how many sessions this device may have at once, at least 1");
         }
         let Some(host) = host else {
-            section.problem("host", "missing; write the host as in the streams' URLs");
+            section.missing("host", "write the host as in the streams' URLs");
             continue;
         };
         if host.contains(['/', '@']) || (host.contains(':') && host.parse::<IpAddr>().is_err()) {

@@ -47,7 +47,7 @@ pub(super) fn streams(root: &Section<'_>, defaults: &Defaults) -> Vec<Arc<Stream
 fn draft(section: Section<'_>) -> Draft<'_> {
     let name = section.text("name");
     if name.is_none() {
-        section.problem("name", "missing; give every stream a name");
+        section.missing("name", "give every stream a name");
     }
     let given_id = section.text("id").and_then(|text| {
         let id = StreamId::new(text);
@@ -61,7 +61,7 @@ fn draft(section: Section<'_>) -> Draft<'_> {
     });
     let url = match section.text("url") {
         None => {
-            section.problem("url", "missing; write the camera's address, for example rtsp://192.0.2.10/stream1");
+            section.missing("url", "write the camera's address, for example rtsp://192.0.2.10/stream1");
             None
         }
         Some(text) => CameraUrl::parse(text).map_err(|error| section.problem("url", error.to_string())).ok(),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 
 use super::problem::Problem;
-use super::reader::shown_text;
+use super::reader::shown_key;
 
 /// Mappings and lists inside each other; the deepest of ours are four.
 const MAX_DEPTH: usize = 32;
@@ -70,14 +70,14 @@ pub(super) fn parse(text: &str, found: &mut Vec<Problem>) -> Result<Option<Arc<N
         let (event, span) = builder.next()?;
         match event {
             Event::StreamEnd => return Ok(root),
-            Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing => {}
-            _ if root.is_some() => {
+            Event::DocumentStart(_) if root.is_some() => {
                 return Err(Problem::at(
                     span.start.line(),
                     "",
                     "a second document begins here; remove the line of --- before it",
                 ));
             }
+            Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing => {}
             event => root = Some(builder.node(event, span, 0)?),
         }
     }
@@ -177,10 +177,7 @@ impl<'a> Builder<'a> {
         if tag.handle == "!" && tag.suffix.is_empty() {
             return true;
         }
-        let message = format!(
-            "the YAML tag {} is not supported; write the value itself",
-            shown_text(&format!("!{}", tag.suffix))
-        );
+        let message = "YAML tags (a word that begins with !) are not supported; put a text that begins so in quotes";
         self.found.push(Problem::at(line, "", message));
         false
     }
@@ -213,7 +210,7 @@ impl<'a> Builder<'a> {
             };
             let merge = *plain && text == "<<";
             if let Some(first) = lines.get(text) {
-                let message = format!("the key {} is here twice, first on line {first}", shown_text(text));
+                let message = format!("the key {} is here twice, first on line {first}", shown_key(text));
                 self.found.push(Problem::at(line, "", message));
                 continue;
             }
