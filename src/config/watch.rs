@@ -14,6 +14,7 @@ use super::environment::Overrides;
 use super::load::{Loaded, parse, read};
 use super::problem::{Problem, Problems};
 use super::settings::Config;
+use crate::clock::Clock;
 
 /// How often the file's content is looked at. The content, because an inode's events miss files that are bind-mounted
 /// or replaced by a rename.
@@ -67,10 +68,10 @@ impl WatchHandle {
 }
 
 /// The task that follows the file; made by [`watch`].
-#[derive(Debug)]
 pub struct Watcher {
     path: PathBuf,
     overrides: Overrides,
+    clock: Arc<dyn Clock>,
     config: watch::Sender<Arc<Config>>,
     status: watch::Sender<ReloadStatus>,
     requests: mpsc::Receiver<()>,
@@ -88,15 +89,16 @@ pub fn watch(
     path: PathBuf,
     initial: Loaded,
     overrides: Overrides,
+    clock: Arc<dyn Clock>,
 ) -> (watch::Receiver<Arc<Config>>, WatchHandle, Watcher) {
-    let now = Timestamp::now();
+    let now = clock.now();
     let status =
         ReloadStatus { ok: true, at: now, good_at: now, reloads: 0, problems: Vec::new(), warnings: initial.warnings };
     let (config, config_receiver) = watch::channel(Arc::new(initial.config));
     let (status, status_receiver) = watch::channel(status);
     let (request_sender, requests) = mpsc::channel(1);
     let handle = WatchHandle { requests: request_sender, status: status_receiver };
-    (config_receiver, handle, Watcher { path, overrides, config, status, requests, seen: None })
+    (config_receiver, handle, Watcher { path, overrides, clock, config, status, requests, seen: None })
 }
 
 impl Watcher {
@@ -166,7 +168,7 @@ impl Watcher {
         } else {
             tracing::info!("configuration read again from {}: no setting changed", self.path.display());
         }
-        let now = Timestamp::now();
+        let now = self.clock.now();
         self.status.send_modify(|status| {
             let reloads = status.reloads + 1;
             *status = ReloadStatus { ok: true, at: now, good_at: now, reloads, problems: Vec::new(), warnings };
@@ -182,9 +184,10 @@ impl Watcher {
             self.path.display(),
             problems.problems.len()
         );
+        let now = self.clock.now();
         self.status.send_modify(|status| {
             status.ok = false;
-            status.at = Timestamp::now();
+            status.at = now;
             status.reloads += 1;
             status.problems = problems.problems;
             status.warnings = problems.warnings;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::clock::SystemClock;
 use crate::config::load;
 
 const TWO: &str = "streams:\n  - {name: A, url: rtsp://a/1}\n  - {name: B, url: rtsp://b/1}\n";
@@ -17,7 +18,8 @@ fn bench(text: &str) -> Bench {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("config.yaml");
     std::fs::write(&path, text).unwrap();
-    let (config, handle, watcher) = watch(path.clone(), load(&path).unwrap(), Overrides::default());
+    let (config, handle, watcher) =
+        watch(path.clone(), load(&path).unwrap(), Overrides::default(), Arc::new(SystemClock));
     let cancel = CancellationToken::new();
     let task = tokio::spawn(watcher.run(cancel.clone()));
     Bench { _dir: dir, path, config, status: handle.subscribe(), handle, cancel, task }
@@ -98,7 +100,8 @@ async fn a_change_before_the_task_starts_is_not_missed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("config.yaml");
     std::fs::write(&path, TWO).unwrap();
-    let (mut config, _handle, watcher) = watch(path.clone(), load(&path).unwrap(), Overrides::default());
+    let (mut config, _handle, watcher) =
+        watch(path.clone(), load(&path).unwrap(), Overrides::default(), Arc::new(SystemClock));
     std::fs::write(&path, "streams: []\n").unwrap();
     let cancel = CancellationToken::new();
     let task = tokio::spawn(watcher.run(cancel.clone()));
