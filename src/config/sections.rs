@@ -208,6 +208,7 @@ pub(super) fn storage(root: &Section<'_>) -> Storage {
 pub(super) fn devices(root: &Section<'_>, streams: &[Arc<Stream>]) -> Vec<Device> {
     let mut devices = Vec::new();
     let mut hosts = HashSet::new();
+    let used: HashSet<&str> = streams.iter().map(|stream| stream.device()).collect();
     for (i, node) in root.list("devices").iter().enumerate() {
         let section = Section::new(node, format!("devices[{i}]"), keys::DEVICE, root.findings);
         let host = section.text("host").map(|host| host.trim_matches(['[', ']']).to_lowercase());
@@ -223,7 +224,7 @@ pub(super) fn devices(root: &Section<'_>, streams: &[Arc<Stream>]) -> Vec<Device
             section.problem("host", "is not a host alone; write it as in the streams' URLs, without scheme and port");
         } else if !hosts.insert(host.clone()) {
             section.problem("host", format!("{} is in the list twice", shown_text(&host)));
-        } else if !streams.iter().any(|stream| stream.device() == host) {
+        } else if !used.contains(host.as_str()) {
             section.warning("host", "no stream is on this host");
         }
         devices.push(Device { host, sessions });

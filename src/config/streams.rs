@@ -11,6 +11,9 @@ use super::sections::{HEARTBEAT, TIMEOUT};
 use super::suggest::did_you_mean;
 use crate::model::{CameraUrl, Codec, Credentials, Expect, PictureChecks, Scheme, Secret, Stream, StreamId, Transport};
 
+/// Unknown parents for which the nearest stream is looked for.
+const MAX_SUGGESTIONS: usize = 20;
+
 /// What holds for a stream that does not say otherwise.
 pub(super) struct Defaults {
     pub(super) heartbeat: Duration,
@@ -97,14 +100,16 @@ fn give_ids(drafts: &mut [Draft<'_>]) {
         }
         draft.id = Some(id);
     }
+    // Where the search for a free number goes on, so that a thousand equal names stay cheap.
+    let mut numbers: HashMap<StreamId, usize> = HashMap::new();
     for draft in drafts.iter_mut().filter(|draft| draft.id.is_none()) {
         let Some(name) = draft.name else { continue };
         let made = StreamId::from_name(name);
         let mut id = made.clone();
-        let mut number = 2;
+        let number = numbers.entry(made.clone()).or_insert(2);
         while taken.contains_key(&id) {
-            id = made.numbered(number);
-            number += 1;
+            id = made.numbered(*number);
+            *number += 1;
         }
         taken.insert(id.clone(), draft.section.line_of("name"));
         draft.id = Some(id);
@@ -116,12 +121,16 @@ fn resolve_parents(drafts: &mut [Draft<'_>]) {
         drafts.iter().filter_map(|d| Some((d.id.clone()?, d.name.unwrap_or_default()))).collect();
     let by_id: HashSet<&str> = known.iter().map(|(id, _)| id.as_str()).collect();
     let by_name: HashMap<&str, &StreamId> = known.iter().rev().map(|(id, name)| (*name, id)).collect();
+    let mut suggestions = 0;
     for draft in drafts.iter_mut() {
         let Some(text) = draft.section.text("parent") else { continue };
         let parent = if by_id.contains(text) { StreamId::new(text) } else { by_name.get(text).map(|id| (*id).clone()) };
         match parent {
             None => {
-                let near = did_you_mean(text, known.iter().flat_map(|(id, name)| [id.as_str(), *name]));
+                // Each looks at every stream, so not for thousands of mistakes.
+                let candidates = if suggestions < MAX_SUGGESTIONS { &known[..] } else { &[] };
+                suggestions += 1;
+                let near = did_you_mean(text, candidates.iter().flat_map(|(id, name)| [id.as_str(), *name]));
                 draft.section.problem("parent", format!("no stream has the id or name {}{near}", shown_text(text)));
             }
             Some(parent) if Some(&parent) == draft.id.as_ref() => {
@@ -148,7 +157,9 @@ fn refuse_circles(drafts: &mut [Draft<'_>]) {
             }
             if !on_way.insert(id) {
                 let circle: Vec<&str> = way.iter().skip_while(|w| **w != id).map(|w| w.as_str()).collect();
-                let shown: Vec<&str> = circle.iter().copied().take(8).chain(std::iter::once(id.as_str())).collect();
+                let cut = (circle.len() > 8).then_some("…");
+                let shown: Vec<&str> =
+                    circle.iter().copied().take(8).chain(cut).chain(std::iter::once(id.as_str())).collect();
                 draft.section.problem("parent", format!("the parents form a circle: {}", shown.join(" → ")));
                 break;
             }

@@ -185,6 +185,18 @@ web:
             "line 3: unknown key \"heatbeat_seconds\"; did you mean heartbeat_seconds?",
         ]
     );
+
+    // The reference shows some of these lines.
+    let reference = include_str!("../../docs/configuration.md");
+    let examples: Vec<&str> = reference.lines().filter(|line| line.starts_with("config.yaml:")).collect();
+    let (last, examples) = examples.split_last().unwrap();
+    assert!(examples.len() > 5 && last.starts_with("config.yaml: not usable"));
+    for example in examples {
+        let plain = example.replace(": warning: ", ": ");
+        let told = lines.contains(&plain)
+            || problems.warnings.iter().any(|w| w.labelled(Path::new("config.yaml"), "warning: ") == *example);
+        assert!(told, "docs/configuration.md shows {example}");
+    }
 }
 
 /// Bad files and the exact messages.

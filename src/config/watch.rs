@@ -24,6 +24,9 @@ const SETTLE: Duration = Duration::from_millis(250);
 /// A file on a dead network mount must not hold the watcher for ever.
 const READ_DEADLINE: Duration = Duration::from_secs(10);
 
+/// Problems of one reading that go to the log; the status has all of them.
+const MAX_LOGGED: usize = 100;
+
 /// How the last reading of the file ended; for metrics, API and log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ReloadStatus {
@@ -176,7 +179,7 @@ impl Watcher {
     }
 
     fn refuse(&mut self, problems: Problems) {
-        for problem in &problems.problems {
+        for problem in problems.problems.iter().take(MAX_LOGGED) {
             tracing::error!("{}", problem.in_file(&self.path));
         }
         tracing::error!(
