@@ -32,6 +32,18 @@ clips! {
     /// H.265 main profile, 1280×720, 25 pictures a second, keyframe every 2 s, 600 kbit/s, BT.709: the same pattern.
     /// Reference picture: `pattern-720p-h265.png`.
     pattern_h265 = H265 "pattern-720p.h265" 25;
+    /// Motion JPEG, 640×360, 10 pictures a second: a pool in a garden. Reference picture: `pool.png`.
+    pool_mjpeg = Mjpeg "pool.mjpeg" 10;
+    /// H.264, 640×360, 25 pictures a second, keyframe every 2 s, 360 kbit/s: a drive with a gate. Reference: `gate.png`.
+    gate = H264 "gate.h264" 25;
+    /// As [`gate`]: an aisle between racks. Reference picture: `warehouse.png`.
+    warehouse = H264 "warehouse.h264" 25;
+    /// As [`gate`]: a reception hall. Reference picture: `lobby.png`.
+    lobby = H264 "lobby.h264" 25;
+    /// As [`gate`]: a crossing at dusk. Reference picture: `street.png`.
+    street = H264 "street.h264" 25;
+    /// As [`gate`]: a car park by night, under infrared light. Reference picture: `night.png`.
+    night = H264 "night.h264" 25;
 }
 
 #[cfg(test)]

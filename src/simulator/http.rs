@@ -122,3 +122,93 @@ async fn stream(mut connection: Connection, camera: &CameraState) -> io::Result<
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::{Buf, BytesMut};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::simulator::auth::digest_header;
+    use crate::simulator::{Auth, SimulatedCamera, Simulator, SimulatorOptions, clips};
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// Sends a GET and reads the head of the answer.
+    async fn get(simulator: &Simulator, name: &str, authorization: &str) -> (String, BytesMut, TcpStream) {
+        let mut stream = TcpStream::connect(simulator.address(name)).await.expect("connects");
+        let request = format!("GET /video.mjpg HTTP/1.1\r\nHost: x\r\n{authorization}\r\n");
+        stream.write_all(request.as_bytes()).await.expect("sends");
+        let mut inbox = BytesMut::new();
+        let head = read_head(&mut stream, &mut inbox).await;
+        (head, inbox, stream)
+    }
+
+    async fn read(stream: &mut TcpStream, inbox: &mut BytesMut) {
+        let read = tokio::time::timeout(PATIENCE, stream.read_buf(inbox)).await.expect("in time").expect("reads");
+        assert!(read > 0, "the connection ended");
+    }
+
+    async fn read_head(stream: &mut TcpStream, inbox: &mut BytesMut) -> String {
+        loop {
+            if let Some(end) = inbox.windows(4).position(|w| w == b"\r\n\r\n") {
+                let head = String::from_utf8(inbox.split_to(end).to_vec()).expect("text");
+                inbox.advance(4);
+                return head;
+            }
+            read(stream, inbox).await;
+        }
+    }
+
+    async fn start(cameras: impl IntoIterator<Item = SimulatedCamera>) -> Simulator {
+        Simulator::start(SimulatorOptions::new(cameras)).await.expect("starts")
+    }
+
+    #[tokio::test]
+    async fn jpegs_come_part_by_part() {
+        let simulator = start([SimulatedCamera::mjpeg("Pool", clips::pool_mjpeg()).session_limit(1)]).await;
+        let (head, mut inbox, mut stream) = get(&simulator, "Pool", "").await;
+        assert!(head.starts_with("HTTP/1.1 200") && head.contains("multipart/x-mixed-replace; boundary=frame"));
+        for _ in 0..2 {
+            let head = read_head(&mut stream, &mut inbox).await;
+            assert!(head.trim_start().starts_with("--frame\r\nContent-Type: image/jpeg"), "{head}");
+            let length: usize = head.rsplit("Content-Length: ").next().and_then(|l| l.parse().ok()).expect("length");
+            while inbox.len() < length {
+                read(&mut stream, &mut inbox).await;
+            }
+            let jpeg = inbox.split_to(length);
+            assert!(jpeg.starts_with(&[0xff, 0xd8]) && jpeg.ends_with(&[0xff, 0xd9]));
+        }
+        assert!(get(&simulator, "Pool", "").await.0.starts_with("HTTP/1.1 503"));
+        drop(stream);
+        let counts = simulator.counts_when("Pool", PATIENCE, |c| c.http_sessions_open == 0).await.expect("ends");
+        assert_eq!((counts.http_sessions_opened, counts.sessions_opened, counts.refused_busy), (1, 0, 1));
+    }
+
+    #[tokio::test]
+    async fn the_account_is_asked_for() {
+        let simulator = start([
+            SimulatedCamera::mjpeg("Digest", clips::pool_mjpeg()).auth(Auth::digest("admin", "swim")),
+            SimulatedCamera::mjpeg("Basic", clips::pool_mjpeg()).auth(Auth::basic("admin", "swim")),
+            SimulatedCamera::mjpeg("Gone", clips::pool_mjpeg()).fault(Fault::Status(404)),
+        ])
+        .await;
+        let (head, ..) = get(&simulator, "Digest", "").await;
+        assert!(head.starts_with("HTTP/1.1 401"));
+        let nonce = head.split("nonce=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("nonce").to_owned();
+        for (password, code) in [("swim", "200"), ("sink", "401")] {
+            let value = digest_header("admin", password, "GET", "/video.mjpg", &nonce);
+            let (head, ..) = get(&simulator, "Digest", &format!("Authorization: {value}\r\n")).await;
+            assert!(head.starts_with(&format!("HTTP/1.1 {code}")), "{head}");
+        }
+        let counts = simulator.counts("Digest");
+        assert_eq!((counts.requests_with_credentials, counts.requests_refused), (2, 1));
+        // admin:swim
+        let (head, ..) = get(&simulator, "Basic", "Authorization: Basic YWRtaW46c3dpbQ==\r\n").await;
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        assert!(get(&simulator, "Gone", "").await.0.starts_with("HTTP/1.1 404"));
+    }
+}
