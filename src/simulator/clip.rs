@@ -248,4 +248,21 @@ mod tests {
         assert_eq!(clip.len(), 2);
         assert_eq!(clip.pictures[1].units[0].as_ref(), [0xff, 0xd8, 2, 0xff, 0xd9]);
     }
+
+    #[test]
+    fn the_fixtures_are_clips_of_two_seconds() {
+        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/clips");
+        let mut slices = std::collections::BTreeMap::new();
+        for entry in std::fs::read_dir(dir).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            let clip = Clip::from_annex_b(Codec::H264, std::fs::read(&path).expect("a file"), 25).expect("a clip");
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            assert_eq!(clip.len(), 50, "{name}");
+            assert!(clip.pictures[1..].iter().all(|p| !p.keyframe), "{name}");
+            slices.insert(name, clip.pictures[0].units.len());
+        }
+        let expected = ["bench-1080p", "bframes", "bt601", "fullrange", "interlaced", "odd-322x182", "odd-426x242"];
+        let expected = expected.into_iter().map(|n| (n, 1)).chain([("slices", 4)]);
+        assert_eq!(slices, expected.map(|(n, count)| (n.to_owned(), count)).collect());
+    }
 }
