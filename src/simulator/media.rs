@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
@@ -181,10 +181,10 @@ impl Media {
             return None;
         }
         self.reported = Some(now);
-        // NTP time: seconds since 1900 and a 32-bit fraction.
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let fraction = (u64::from(wall.subsec_nanos()) << 32) / 1_000_000_000;
-        let ntp = ((wall.as_secs() + 2_208_988_800) << 32) | fraction;
+        // Seconds and a 32-bit fraction. A sender may count from its own start (RFC 3550 section 4), as cameras do whose
+        // clock was never set.
+        let up = now.saturating_duration_since(self.timeline.origin);
+        let ntp = (up.as_secs() << 32) | ((u64::from(up.subsec_nanos()) << 32) / 1_000_000_000);
         let ssrc = self.stamp.ssrc.to_be_bytes();
         let mut report = vec![0x80, 200, 0, 6];
         report.extend_from_slice(&ssrc);
