@@ -1,5 +1,6 @@
 //! The domain: what a stream is, what a probe found, what it means. No I/O, no clock, no other module of ours.
 
+pub mod account;
 pub mod health;
 pub mod incident;
 pub mod picture;
@@ -8,7 +9,9 @@ pub mod secret;
 pub mod stream;
 pub mod url;
 
+pub use account::{RefreshToken, Role, User};
 pub use health::{Health, HealthState, Transition};
+pub use incident::Incident;
 pub use picture::{PictureIssue, PictureStats, Snapshot};
 pub use report::{Codec, Heartbeat, Outcome, Phases, ProbeReport, Reason, Stage, VideoFacts};
 pub use secret::{Credentials, Secret};

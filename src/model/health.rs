@@ -57,12 +57,21 @@ pub struct HealthState {
     pub failures_in_row: u32,
     /// Good probes in a row.
     pub successes_in_row: u32,
+    /// Probes in a row that gave no verdict: our own fault, or the camera was busy.
+    pub blind_in_row: u32,
 }
 
 impl HealthState {
     /// Before the first verdict.
     pub fn new(now: Timestamp) -> Self {
-        Self { health: Health::Unknown, since: now, reason: Reason::Ok, failures_in_row: 0, successes_in_row: 0 }
+        Self {
+            health: Health::Unknown,
+            since: now,
+            reason: Reason::Ok,
+            failures_in_row: 0,
+            successes_in_row: 0,
+            blind_in_row: 0,
+        }
     }
 }
 
