@@ -1,1 +1,128 @@
-//! The web server: the only place that names `warp`.
+//! The web server: dashboard, API, `/metrics`. The only place that names `warp` and `hyper`.
+//!
+//! [`accept`] takes connections and bounds them; [`call`] takes a request apart; [`auth`] says who is calling. Then one
+//! file for each group of addresses. A route never rejects once its path and method fit: what goes wrong inside is an
+//! [`errors::ApiError`], which is an answer like any other.
+
+mod accept;
+mod assets;
+mod auth;
+mod call;
+mod errors;
+mod events;
+mod headers;
+mod history;
+mod passwords;
+mod service;
+mod session;
+mod slowdown;
+mod snapshot;
+mod status;
+mod streams;
+mod tokens;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use warp::Filter;
+use warp::filters::BoxedFilter;
+use warp::reply::Response;
+
+pub use accept::bind;
+pub use errors::WebError;
+pub use passwords::{
+    FIRST_USER, FirstPassword, MIN_PASSWORD_CHARS, Passwords, check_new_password, ensure_first_account,
+    ensure_first_account_from,
+};
+pub use tokens::Keys;
+
+use crate::config::Config;
+use crate::monitor::StatusTable;
+use crate::schedule::SchedulerHandle;
+use crate::store::Store;
+
+/// What the web server shows and does, and where it gets it from.
+#[derive(Clone)]
+pub struct WebParts {
+    /// What is known of every stream.
+    pub status: StatusTable,
+    /// History and accounts.
+    pub store: Store,
+    /// Probe now.
+    pub scheduler: SchedulerHandle,
+    /// The configuration in force.
+    pub config: watch::Receiver<Arc<Config>>,
+    /// Writes `/metrics` in the text format; called on a blocking thread.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// `Err` with the reason while the service cannot do its work.
+    pub readiness: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
+    /// More keys for `/api/health`: workers, scheduler, the last reload. No URL and no secret in it.
+    pub facts: Arc<dyn Fn() -> Map<String, Value> + Send + Sync>,
+    /// The state directory, where the first password lies until it is changed.
+    pub state_dir: PathBuf,
+}
+
+/// The parts and what the web server itself keeps.
+pub(crate) struct Web {
+    parts: WebParts,
+    keys: Keys,
+    passwords: Passwords,
+    sessions: auth::Sessions,
+    slowdown: slowdown::Slowdown,
+    started_at: Timestamp,
+    /// Places for listeners of `/api/events`; none left: 503.
+    listeners: Arc<Semaphore>,
+    cancel: CancellationToken,
+}
+
+/// Serves on `listener` until `cancel`; then requests in flight get at most two seconds.
+///
+/// # Errors
+/// At once when the signing key cannot be read or made, or when the configuration asks for TLS.
+pub async fn serve(listener: TcpListener, parts: WebParts, cancel: CancellationToken) -> Result<(), WebError> {
+    if parts.config.borrow().web.tls.is_some() {
+        return Err(WebError::TlsNotSupported);
+    }
+    let keys = Keys::load_or_create(&parts.state_dir)?;
+    let web = Arc::new(Web {
+        parts,
+        keys,
+        passwords: Passwords::default(),
+        sessions: auth::Sessions::default(),
+        slowdown: slowdown::Slowdown::default(),
+        started_at: Timestamp::now(),
+        listeners: Arc::new(Semaphore::new(events::MAX_LISTENERS)),
+        cancel: cancel.clone(),
+    });
+    let routes = routes(&web).recover(errors::recover).unify().boxed();
+    accept::serve_connections(listener, warp::service(routes), cancel).await;
+    Ok(())
+}
+
+fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
+    session::routes(web)
+        .or(streams::routes(web))
+        .unify()
+        .or(snapshot::routes(web))
+        .unify()
+        .or(history::routes(web))
+        .unify()
+        .or(status::routes(web))
+        .unify()
+        .or(events::routes(web))
+        .unify()
+        .or(service::routes(web))
+        .unify()
+        .or(assets::routes(web))
+        .unify()
+        .boxed()
+}

@@ -1,0 +1,173 @@
+//! What every route gets: the request without its body, and the parts behind the API. And bodies, always bounded.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Buf;
+use futures_util::{Stream, StreamExt};
+use serde::de::DeserializeOwned;
+use warp::filters::BoxedFilter;
+use warp::http::HeaderMap;
+use warp::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use warp::{Filter, Rejection};
+
+use super::Web;
+use super::accept::Peer;
+use super::errors::{ApiError, not_json, too_large};
+use super::headers;
+
+/// No body of this API is larger: user names, passwords, tokens.
+const MAX_BODY_BYTES: usize = 16 * 1024;
+/// For a whole body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// One request, without its body.
+#[derive(Clone)]
+pub(super) struct Call {
+    /// The parts behind the API.
+    pub(super) web: Arc<Web>,
+    /// Its headers.
+    pub(super) headers: HeaderMap,
+    /// True for a method that changes something.
+    pub(super) changes: bool,
+    peer: Option<SocketAddr>,
+    query: String,
+}
+
+impl Call {
+    /// Whose address it came from, behind trusted proxies.
+    pub(super) fn address(&self) -> IpAddr {
+        let config = self.web.parts.config.borrow().clone();
+        headers::client_address(self.peer, &self.headers, &config.web.trusted_proxies)
+    }
+
+    /// True when the client's side of the connection is encrypted: by a trusted proxy, until this service can itself.
+    pub(super) fn is_tls(&self) -> bool {
+        let config = self.web.parts.config.borrow().clone();
+        let through_proxy = self.peer.is_some_and(|peer| headers::is_trusted(peer.ip(), &config.web.trusted_proxies));
+        through_proxy && self.headers.get("x-forwarded-proto").is_some_and(|value| value == "https")
+    }
+
+    /// The value of a query parameter, percent-decoded; the first one counts.
+    pub(super) fn query(&self, name: &str) -> Option<String> {
+        self.query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .find_map(|(key, value)| (key == name).then(|| decode_query(value)))
+            .filter(|value| !value.is_empty())
+    }
+}
+
+/// Takes the request apart; a route begins with its path and ends with this.
+pub(super) fn call(web: &Arc<Web>) -> BoxedFilter<(Call,)> {
+    let web = web.clone();
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    warp::method()
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::optional::<Peer>())
+        .and(query)
+        .map(move |method: warp::http::Method, headers, peer: Option<Peer>, query| Call {
+            web: web.clone(),
+            headers,
+            changes: !method.is_safe(),
+            peer: peer.map(|Peer(address)| address),
+            query,
+        })
+        .boxed()
+}
+
+/// The body as JSON. What is wrong with it is a value, so that a route can look at the caller first.
+pub(super) fn json_body<T: DeserializeOwned + Send + 'static>()
+-> impl Filter<Extract = (Result<T, ApiError>,), Error = Rejection> + Clone {
+    warp::header::headers_cloned().and(warp::body::stream()).then(|headers: HeaderMap, body| async move {
+        let is_json = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).is_some_and(|v| {
+            let kind = v.split(';').next().unwrap_or_default();
+            kind.trim().eq_ignore_ascii_case("application/json")
+        });
+        let bytes = read(&headers, body).await?;
+        if !is_json {
+            return Err(not_json());
+        }
+        serde_json::from_slice(&bytes)
+            .map_err(|_| ApiError::bad_request("bad_json", "The body is not the JSON object this address takes."))
+    })
+}
+
+/// The body as JSON, or the default when there is none at all.
+pub(super) fn optional_json_body<T: DeserializeOwned + Default + Send + 'static>()
+-> impl Filter<Extract = (Result<T, ApiError>,), Error = Rejection> + Clone {
+    warp::header::headers_cloned().and(warp::body::stream()).then(|headers: HeaderMap, body| async move {
+        let bytes = read(&headers, body).await?;
+        if bytes.is_empty() {
+            return Ok(T::default());
+        }
+        serde_json::from_slice(&bytes)
+            .map_err(|_| ApiError::bad_request("bad_json", "The body is not the JSON object this address takes."))
+    })
+}
+
+async fn read<B: Buf>(
+    headers: &HeaderMap,
+    body: impl Stream<Item = Result<B, warp::Error>>,
+) -> Result<Vec<u8>, ApiError> {
+    let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
+    if announced.is_some_and(|bytes| bytes > MAX_BODY_BYTES as u64) {
+        return Err(too_large());
+    }
+    let mut body = std::pin::pin!(body);
+    let whole = tokio::time::timeout(BODY_TIMEOUT, async {
+        let mut bytes = Vec::new();
+        while let Some(part) = body.next().await {
+            let mut part =
+                part.map_err(|_| ApiError::bad_request("body_cut_off", "The body ended before its announced length."))?;
+            if bytes.len() + part.remaining() > MAX_BODY_BYTES {
+                return Err(too_large());
+            }
+            while part.has_remaining() {
+                let chunk = part.chunk();
+                bytes.extend_from_slice(chunk);
+                let length = chunk.len();
+                part.advance(length);
+            }
+        }
+        Ok(bytes)
+    });
+    whole.await.unwrap_or_else(|_| {
+        let status = warp::http::StatusCode::REQUEST_TIMEOUT;
+        Err(ApiError::new(status, "body_too_slow", "The body did not arrive in time."))
+    })
+}
+
+fn decode_query(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut i = 0;
+    while i < bytes.len() {
+        let pair = bytes.get(i + 1..i + 3).filter(|_| bytes[i] == b'%').and_then(|p| std::str::from_utf8(p).ok());
+        match (bytes[i], pair.and_then(|p| u8::from_str_radix(p, 16).ok())) {
+            (_, Some(byte)) => {
+                out.push(byte);
+                i += 3;
+            }
+            (byte, None) => {
+                // A plus is not a space here: it stands in time zone offsets that people write unencoded.
+                out.push(byte);
+                i += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_decoded() {
+        for (text, decoded) in [("a%2Fb", "a/b"), ("100%", "100%"), ("%zz", "%zz"), ("%", "%"), ("%C3%A4+1", "ä+1")] {
+            assert_eq!(decode_query(text), decoded, "{text}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! `/api/streams/{id}/history`: heartbeats, newest first, page by page.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use warp::Filter;
+use warp::filters::BoxedFilter;
+use warp::reply::Response;
+
+use super::Web;
+use super::call::{Call, call};
+use super::errors::{ApiError, json, respond};
+use super::streams::row;
+use crate::model::Role;
+use crate::store::HistoryQuery;
+
+const DEFAULT_LIMIT: usize = 100;
+const MAX_LIMIT: usize = 1000;
+
+/// The routes of this file.
+pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
+    warp::path!("api" / "streams" / String / "history")
+        .and(warp::get())
+        .and(call(web))
+        .then(|id: String, call: Call| async move { respond(history(call, id).await) })
+        .boxed()
+}
+
+async fn history(call: Call, id: String) -> Result<Response, ApiError> {
+    call.caller(Role::Viewer).await?;
+    let row = row(&call, &id)?;
+    let limit = match call.query("limit") {
+        None => DEFAULT_LIMIT,
+        Some(text) => text.parse().ok().filter(|n| (1..=MAX_LIMIT).contains(n)).ok_or_else(|| {
+            ApiError::bad_request("bad_parameter", format!("limit must be a number from 1 to {MAX_LIMIT}."))
+        })?,
+    };
+    let query =
+        HistoryQuery { from: time(&call, "from")?, to: time(&call, "to")?, limit, cursor: time(&call, "cursor")? };
+    Ok(json(&call.web.parts.store.history(&row.stream.id, query).await?))
+}
+
+fn time(call: &Call, name: &str) -> Result<Option<Timestamp>, ApiError> {
+    let Some(text) = call.query(name) else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| {
+        let message = format!("{name} must be a time such as 2026-01-31T12:00:00Z.");
+        ApiError::bad_request("bad_parameter", message)
+    })
+}

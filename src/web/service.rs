@@ -1,0 +1,96 @@
+//! How the service itself is: `/healthz`, `/readyz`, `/metrics`, `/api/health`.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use warp::Filter;
+use warp::filters::BoxedFilter;
+use warp::http::header::{CONTENT_TYPE, HeaderValue};
+use warp::http::{Response as HttpResponse, StatusCode};
+use warp::reply::{Reply, Response};
+
+use super::Web;
+use super::auth::bearer;
+use super::call::{Call, call};
+use super::errors::{ApiError, json, json_with, respond};
+use crate::model::report::to_ms;
+use crate::model::{Health, Role};
+
+/// The routes of this file.
+pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
+    let healthz = warp::path!("healthz").and(warp::get()).map(|| json(&json!({"status": "ok"})));
+    let readyz = warp::path!("readyz").and(warp::get()).and(call(web)).map(|call: Call| readyz(&call));
+    let metrics = warp::path!("metrics")
+        .and(warp::get())
+        .and(call(web))
+        .then(|call: Call| async move { respond(metrics(call).await) });
+    let health = warp::path!("api" / "health")
+        .and(warp::get())
+        .and(call(web))
+        .then(|call: Call| async move { respond(health(call).await) });
+    healthz.or(readyz).unify().or(metrics).unify().or(health).unify().boxed()
+}
+
+/// 200 once the service does its work, 503 with the reason before and while it ends.
+fn readyz(call: &Call) -> Response {
+    match (call.web.parts.readiness)() {
+        Ok(()) => json(&json!({"status": "ready"})),
+        Err(reason) => json_with(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": "not_ready", "reason": reason})),
+    }
+}
+
+async fn metrics(call: Call) -> Result<Response, ApiError> {
+    let config = call.web.parts.config.borrow().clone();
+    if let Some(token) = &config.metrics.token {
+        let given = bearer(&call.headers).unwrap_or_default();
+        if !same(given, token.expose()) {
+            return Err(ApiError::unauthorized("unauthorized", "/metrics needs metrics.token as a bearer token."));
+        }
+    }
+    let write = call.web.parts.metrics.clone();
+    let text = tokio::task::spawn_blocking(move || write()).await.map_err(ApiError::internal)?;
+    let mut response = HttpResponse::new(text).into_response();
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    Ok(response)
+}
+
+async fn health(call: Call) -> Result<Response, ApiError> {
+    let caller = call.caller(Role::Viewer).await?;
+    let parts = &call.web.parts;
+    let measures = parts.scheduler.measures();
+    // The warnings name devices by their addresses.
+    let warnings = if caller.role >= Role::Operator { parts.scheduler.warnings() } else { Vec::new() };
+    let counts = parts.status.counts();
+    let streams: Map<String, Value> =
+        Health::ALL.iter().map(|h| (h.as_str().to_owned(), counts.get(h).copied().unwrap_or(0).into())).collect();
+    let mut answer = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "started_at": call.web.started_at,
+        "now": Timestamp::now(),
+        "ready": (parts.readiness)().is_ok(),
+        "not_ready_because": (parts.readiness)().err(),
+        "store": {"alarm": parts.store.alarm()},
+        "scheduler": {
+            "lag_p99_ms": to_ms(measures.lag.p99),
+            "lag_last_ms": to_ms(measures.lag.last),
+            "heartbeats_missed": measures.missed_total,
+            "probes": measures.probes_total,
+            "in_flight": measures.in_flight,
+            "waiting": measures.waiting,
+            "warnings": warnings,
+        },
+        "streams": streams,
+    });
+    if let Value::Object(answer) = &mut answer {
+        answer.extend((parts.facts)());
+    }
+    Ok(json(&answer))
+}
+
+/// Compares without telling by its time how much was right.
+fn same(a: &str, b: &str) -> bool {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(a.as_bytes()) == Sha256::digest(b.as_bytes())
+}

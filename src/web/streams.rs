@@ -1,0 +1,75 @@
+//! `/api/streams`: the list, one stream, probe now.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use warp::Filter;
+use warp::filters::BoxedFilter;
+use warp::http::StatusCode;
+use warp::reply::Response;
+
+use super::Web;
+use super::call::{Call, call};
+use super::errors::{ApiError, json, respond};
+use super::view;
+use crate::model::{ProbeReport, Role};
+use crate::monitor::StreamStatus;
+use crate::schedule::ProbeNowError;
+
+/// The routes of this file.
+pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
+    let list = warp::path!("api" / "streams")
+        .and(warp::get())
+        .and(call(web))
+        .then(|call: Call| async move { respond(list(call).await) });
+    let one = warp::path!("api" / "streams" / String)
+        .and(warp::get())
+        .and(call(web))
+        .then(|id: String, call: Call| async move { respond(one(call, id).await) });
+    let probe = warp::path!("api" / "streams" / String / "probe")
+        .and(warp::post())
+        .and(call(web))
+        .then(|id: String, call: Call| async move { respond(probe(call, id).await) });
+    list.or(one).unify().or(probe).unify().boxed()
+}
+
+async fn list(call: Call) -> Result<Response, ApiError> {
+    let caller = call.caller(Role::Viewer).await?;
+    let rows = call.web.parts.status.all();
+    let streams: Vec<_> = rows.iter().map(|row| view::summary(row, caller.role, view::LISTED_HEARTBEATS)).collect();
+    Ok(json(&json!({"streams": streams, "now": jiff::Timestamp::now()})))
+}
+
+async fn one(call: Call, id: String) -> Result<Response, ApiError> {
+    let caller = call.caller(Role::Viewer).await?;
+    let row = row(&call, &id)?;
+    Ok(json(&view::detail(&row, caller.role)))
+}
+
+async fn probe(call: Call, id: String) -> Result<Response, ApiError> {
+    let caller = call.caller(Role::Operator).await?;
+    let row = row(&call, &id)?;
+    let report = probe_now(&call, &row).await?;
+    Ok(json(&view::report(&row, &report, None, caller.role)))
+}
+
+/// The row of a stream, or 404.
+pub(super) fn row(call: &Call, id: &str) -> Result<Arc<StreamStatus>, ApiError> {
+    call.web.parts.status.get(id).ok_or_else(|| ApiError::no_such_stream(id))
+}
+
+/// Probes and waits for the recorded report.
+pub(super) async fn probe_now(call: &Call, row: &StreamStatus) -> Result<Arc<ProbeReport>, ApiError> {
+    let id = &row.stream.id;
+    call.web.parts.scheduler.probe_now(id).await.map_err(|error| {
+        let mut sentence = error.to_string();
+        sentence.push('.');
+        match error {
+            ProbeNowError::Unknown(_) => ApiError::no_such_stream(id.as_str()),
+            ProbeNowError::Disabled(_) => ApiError::new(StatusCode::CONFLICT, "stream_disabled", sentence),
+            ProbeNowError::Busy => ApiError::unavailable("busy", sentence),
+            ProbeNowError::Stopped => ApiError::unavailable("stopping", sentence),
+            _ => ApiError::new(StatusCode::GATEWAY_TIMEOUT, "no_report", sentence),
+        }
+    })
+}

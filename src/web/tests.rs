@@ -1,0 +1,455 @@
+//! The server as a client sees it: real listener, real database, real scheduler; only the cameras are made up.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::*;
+use crate::clock::SystemClock;
+use crate::model::{Health, Outcome, ProbeReport, Reason, Role, Secret, Snapshot, Stage, User};
+use crate::monitor::{LastProbe, StreamStatus};
+use crate::probe::{ProbeRequest, Probed, Prober};
+use crate::schedule::{Completed, scheduler};
+
+const CONFIG: &str = "heartbeat_seconds: 3600
+streams:
+  - {name: Gate, url: 'rtsp://admin:s3cret-p4ss@192.0.2.10:554/stream1'}
+  - {name: Yard, url: 'http://192.0.2.11/mjpeg?password=s3cret-p4ss'}
+metrics: {token: metrics-t0ken}
+";
+const PICTURE: &[u8] = b"\xff\xd8 a picture \xff\xd9";
+
+/// Gate gives pictures, everything else refuses the password.
+struct Cameras;
+
+impl Prober for Cameras {
+    fn probe(&self, request: ProbeRequest) -> Pin<Box<dyn Future<Output = Probed> + Send + '_>> {
+        let good = request.key == "gate";
+        Box::pin(async move {
+            let latency = Duration::from_millis(12);
+            let detail = format!("401 from {}", request.url.host());
+            let mut report = ProbeReport::failed(Stage::Describe, Reason::AuthFailed, detail, latency);
+            if good {
+                report.outcome = Outcome::Ok;
+            }
+            Probed { report, jpeg: good.then(|| Bytes::from_static(PICTURE)) }
+        })
+    }
+}
+
+struct Server {
+    addr: SocketAddr,
+    store: Store,
+    dir: tempfile::TempDir,
+    cancel: CancellationToken,
+    served: tokio::task::JoinHandle<Result<(), WebError>>,
+    _stop: DropGuard,
+}
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> Option<&str> {
+        let name = format!("{name}: ");
+        self.head.lines().find_map(|line| {
+            line.get(..name.len()).filter(|n| n.eq_ignore_ascii_case(&name)).map(|_| &line[name.len()..])
+        })
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    fn code(&self) -> String {
+        self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+    }
+
+    fn everything(&self) -> String {
+        format!("{}{}", self.head, String::from_utf8_lossy(&self.body))
+    }
+}
+
+/// What the monitor does, without health and store: row, then answer.
+async fn record(status: StatusTable, mut completed: mpsc::Receiver<Completed>) {
+    while let Some(Completed { stream, started_at, probed, reply, .. }) = completed.recv().await {
+        let report = Arc::new(probed.report);
+        let mut row = (*status.get(stream.id.as_str()).unwrap()).clone();
+        row.state.reason = report.reason();
+        row.state.health = if report.reason() == Reason::Ok { Health::Up } else { Health::Down };
+        row.last = Some(LastProbe { at: started_at, report: report.clone() });
+        if let Some(jpeg) = probed.jpeg {
+            row.snapshot = Some(Snapshot { jpeg, taken_at: Timestamp::now() });
+        }
+        status.replace(row);
+        if let Some(reply) = reply {
+            let _ = reply.send(report);
+        }
+    }
+}
+
+impl Server {
+    async fn start() -> Self {
+        Self::start_with(CONFIG).await
+    }
+
+    async fn start_with(config: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let overrides = crate::config::Overrides::default();
+        let config = crate::config::parse(Path::new("config.yaml"), config.as_bytes(), &overrides).unwrap().config;
+        let status = StatusTable::default();
+        status.configure(&config, |stream| StreamStatus::new(stream.clone(), Timestamp::now()));
+        let (sender, config) = watch::channel(Arc::new(config));
+        let cancel = CancellationToken::new();
+        let (completed, results) = mpsc::channel(16);
+        let (handle, running) = scheduler(config.clone(), Arc::new(Cameras), Arc::new(SystemClock), completed, 8);
+        tokio::spawn(record(status.clone(), results));
+        let until = cancel.clone();
+        tokio::spawn(async move {
+            running.run(until).await;
+            drop(sender);
+        });
+        let store = Store::open(dir.path()).await.unwrap();
+        let parts = WebParts {
+            status,
+            store: store.clone(),
+            scheduler: handle,
+            config,
+            metrics: Arc::new(|| "stream_up{stream=\"Gate\"} 1\n".to_owned()),
+            readiness: Arc::new(|| Ok(())),
+            facts: Arc::new(Map::new),
+            state_dir: dir.path().to_owned(),
+        };
+        let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let served = tokio::spawn(serve(listener, parts, cancel.clone()));
+        Self { addr, store, dir, served, _stop: cancel.clone().drop_guard(), cancel }
+    }
+
+    async fn account(&self, username: &str, password: &str, role: Role) {
+        let password_hash = Passwords::default().hash(Secret::new(password)).await.unwrap();
+        let user = User {
+            username: username.to_owned(),
+            password_hash,
+            role,
+            must_change_password: false,
+            token_generation: 0,
+        };
+        self.store.put_user(user).await.unwrap();
+    }
+
+    async fn send(&self, request: &str) -> Answer {
+        let mut stream = TcpStream::connect(self.addr).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).await.unwrap();
+        let split = all.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
+        let head = String::from_utf8(all[..split].to_vec()).unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Answer { status, head, body: all[split + 4..].to_vec() }
+    }
+
+    async fn call(&self, method: &str, path: &str, headers: &str, body: Option<Value>) -> Answer {
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
+        let length = body.len();
+        self.send(&format!(
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{kind}Content-Length: {length}\r\n{headers}\r\n{body}"
+        ))
+        .await
+    }
+
+    async fn get(&self, path: &str, token: &str) -> Answer {
+        self.call("GET", path, &format!("Authorization: Bearer {token}\r\n"), None).await
+    }
+
+    async fn login(&self, username: &str, password: &str) -> Answer {
+        self.call("POST", "/api/login", "", Some(json!({"username": username, "password": password}))).await
+    }
+
+    async fn token(&self, username: &str, role: Role) -> String {
+        self.account(username, "a long password", role).await;
+        let answer = self.login(username, "a long password").await;
+        answer.json()["access_token"].as_str().unwrap().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn the_first_password_must_be_changed_before_anything_else() {
+    let server = Server::start().await;
+    let made = ensure_first_account_from(&server.store, server.dir.path(), None).await.unwrap();
+    let FirstPassword::Generated(file) = made else { panic!("{made:?}") };
+    assert_eq!(ensure_first_account_from(&server.store, server.dir.path(), None).await.unwrap(), FirstPassword::Exists);
+    let first = std::fs::read_to_string(&file).unwrap().trim().to_owned();
+    let login = server.login("admin", &first).await;
+    assert_eq!((login.status, &login.json()["must_change_password"]), (200, &json!(true)));
+    let token = login.json()["access_token"].as_str().unwrap().to_owned();
+    for path in ["/api/streams", "/api/status", "/api/health", "/api/events", "/api/streams/gate/snapshot.jpg"] {
+        let refused = server.get(path, &token).await;
+        assert_eq!((refused.status, refused.code().as_str()), (403, "password_change_required"), "{path}");
+    }
+    let bearer = format!("Authorization: Bearer {token}\r\n");
+    let change = |current: &str, new: &str| json!({"current_password": current, "new_password": new});
+    for (current, new, status) in [("wrong", "a new password", 401), (&first, "short", 422), (&first, &first, 422)] {
+        let refused = server.call("POST", "/api/password", &bearer, Some(change(current, new))).await;
+        assert_eq!(refused.status, status, "{new}");
+    }
+    let changed = server.call("POST", "/api/password", &bearer, Some(change(&first, "a new password"))).await;
+    assert_eq!((changed.status, &changed.json()["must_change_password"]), (200, &json!(false)));
+    assert!(!file.exists());
+    assert_eq!(server.get("/api/streams", &token).await.code(), "token_revoked");
+    let token = changed.json()["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(server.get("/api/streams", &token).await.status, 200);
+    assert_eq!(server.login("admin", &first).await.code(), "wrong_password");
+    let old = json!({"refresh_token": login.json()["refresh_token"]});
+    assert_eq!(server.call("POST", "/api/refresh", "", Some(old)).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_preset_password_need_not_be_changed() {
+    let server = Server::start().await;
+    let preset = server.dir.path().join("preset");
+    std::fs::write(&preset, "short\n").unwrap();
+    let refused = ensure_first_account_from(&server.store, server.dir.path(), Some(&preset)).await;
+    assert!(matches!(refused, Err(WebError::BadPreset { .. })));
+    std::fs::write(&preset, "preset by the owner\n").unwrap();
+    let made = ensure_first_account_from(&server.store, server.dir.path(), Some(&preset)).await.unwrap();
+    assert_eq!(made, FirstPassword::Preset);
+    let login = server.login("admin", "preset by the owner").await;
+    assert_eq!(login.json()["must_change_password"], false);
+}
+
+#[tokio::test]
+async fn tokens_that_are_not_ours_are_refused() {
+    let server = Server::start().await;
+    let good = server.token("anna", Role::Viewer).await;
+    assert_eq!(server.get("/api/streams", &good).await.status, 200);
+    let other = tempfile::tempdir().unwrap();
+    let now = Timestamp::now();
+    let foreign = Keys::load_or_create(other.path()).unwrap().issue("anna", 0, "f", now).unwrap();
+    let ours = Keys::load_or_create(server.dir.path()).unwrap();
+    let expired = ours.issue("anna", 0, "f", now - jiff::SignedDuration::from_hours(1)).unwrap();
+    let nobody = ours.issue("nobody", 0, "f", now).unwrap();
+    let claims = good.split('.').nth(1).unwrap();
+    let none = format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{claims}.");
+    for (token, code) in [
+        (foreign.as_str(), "token_invalid"),
+        (&expired, "token_expired"),
+        (&nobody, "token_revoked"),
+        (&none, "token_invalid"),
+        ("x.y.z", "token_invalid"),
+    ] {
+        let refused = server.get("/api/streams", token).await;
+        assert_eq!((refused.status, refused.code().as_str()), (401, code), "{token}");
+        assert!(refused.header("www-authenticate").is_some());
+    }
+    assert_eq!(server.call("GET", "/api/streams", "", None).await.code(), "unauthorized");
+}
+
+#[tokio::test]
+async fn an_old_refresh_token_ends_its_family_and_logout_ends_the_session() {
+    let server = Server::start().await;
+    server.account("anna", "a long password", Role::Viewer).await;
+    let refresh =
+        async |token: &Value| server.call("POST", "/api/refresh", "", Some(json!({"refresh_token": token}))).await;
+    let login = server.login("anna", "a long password").await.json();
+    let second = refresh(&login["refresh_token"]).await;
+    assert_eq!(second.status, 200);
+    // Within seconds it may be a second tab: it gets nothing, and nothing ends.
+    assert_eq!(refresh(&login["refresh_token"]).await.code(), "already_refreshed");
+    let second = second.json();
+    let token = second["access_token"].as_str().unwrap();
+    assert_eq!(server.get("/api/streams", token).await.status, 200);
+    let bearer = format!("Authorization: Bearer {token}\r\n");
+    assert_eq!(server.call("POST", "/api/logout", &bearer, None).await.status, 204);
+    assert_eq!(server.get("/api/streams", token).await.code(), "token_revoked");
+    assert_eq!(refresh(&second["refresh_token"]).await.code(), "refresh_refused");
+    assert_eq!(refresh(&json!("made up")).await.code(), "refresh_refused");
+}
+
+#[tokio::test]
+async fn cookies_need_the_header_for_a_change() {
+    let server = Server::start().await;
+    server.account("olga", "a long password", Role::Operator).await;
+    let login = server.login("olga", "a long password").await;
+    let access = login.json()["access_token"].as_str().unwrap().to_owned();
+    let set: Vec<&str> = login.head.lines().filter(|l| l.to_lowercase().starts_with("set-cookie")).collect();
+    assert!(set.len() == 2 && set.iter().all(|c| c.contains("HttpOnly; SameSite=Strict")), "{set:?}");
+    let cookie = format!("Cookie: sp_access={access}\r\n");
+    assert_eq!(server.call("GET", "/api/streams", &cookie, None).await.status, 200);
+    let forged = server.call("POST", "/api/streams/gate/probe", &cookie, None).await;
+    assert_eq!((forged.status, forged.code().as_str()), (403, "csrf_header_missing"));
+    let meant = format!("{cookie}X-StreamPulse: 1\r\n");
+    let probed = server.call("POST", "/api/streams/gate/probe", &meant, None).await;
+    assert_eq!((probed.status, &probed.json()["outcome"]), (200, &json!("ok")));
+}
+
+#[tokio::test]
+async fn wrong_passwords_say_nothing_and_slow_down() {
+    let server = Server::start().await;
+    server.account("anna", "a long password", Role::Viewer).await;
+    let unknown = server.login("nobody", "a long password").await;
+    for _ in 0..5 {
+        let wrong = server.login("anna", "a l0ng password").await;
+        assert_eq!((wrong.status, wrong.body.clone()), (401, unknown.body.clone()));
+    }
+    let slowed = server.login("anna", "a long password").await;
+    assert_eq!((slowed.status, slowed.code().as_str()), (429, "too_many_tries"));
+    assert!(slowed.header("retry-after").is_some());
+}
+
+#[tokio::test]
+async fn a_snapshot_is_new_or_says_so() {
+    let server = Server::start().await;
+    let token = server.token("olga", Role::Operator).await;
+    let fresh = server.get("/api/streams/gate/snapshot.jpg?fresh=1", &token).await;
+    assert_eq!((fresh.status, fresh.body.as_slice()), (200, PICTURE), "{}", fresh.everything());
+    assert_eq!(fresh.header("content-type"), Some("image/jpeg"));
+    assert!(fresh.header("last-modified").unwrap().ends_with(" GMT"));
+    let last = server.get("/api/streams/gate/snapshot.jpg", &token).await;
+    let tag = last.header("etag").unwrap();
+    let headers = format!("Authorization: Bearer {token}\r\nIf-None-Match: \"x\", {tag}\r\n");
+    let known = server.call("GET", "/api/streams/gate/snapshot.jpg", &headers, None).await;
+    assert_eq!((known.status, known.body.len(), known.header("etag")), (304, 0, Some(tag)));
+    let failed = server.get("/api/streams/yard/snapshot.jpg?fresh=1", &token).await;
+    assert_eq!((failed.status, failed.code().as_str()), (502, "probe_failed"));
+    assert_eq!(failed.json()["error"]["details"][0]["reason"], "auth_failed");
+    let none = server.get("/api/streams/yard/snapshot.jpg", &token).await;
+    assert_eq!((none.status, none.code().as_str()), (404, "no_picture"));
+    assert_eq!(server.get("/api/streams/nope/snapshot.jpg", &token).await.code(), "no_such_stream");
+}
+
+#[tokio::test]
+async fn a_viewer_sees_no_address_and_nobody_a_secret() {
+    let server = Server::start().await;
+    let viewer = server.token("anna", Role::Viewer).await;
+    let admin = server.token("root", Role::Admin).await;
+    for id in ["gate", "yard"] {
+        let bearer = format!("Authorization: Bearer {admin}\r\n");
+        assert_eq!(server.call("POST", &format!("/api/streams/{id}/probe"), &bearer, None).await.status, 200);
+    }
+    let metrics = server.get("/metrics", "metrics-t0ken").await;
+    assert_eq!(metrics.status, 200);
+    let mut answers = vec![metrics];
+    for path in [
+        "/api/streams",
+        "/api/streams/gate",
+        "/api/streams/yard",
+        "/api/status",
+        "/api/health",
+        "/api/streams/gate/history",
+        "/api/streams/yard/snapshot.jpg",
+        "/metrics",
+        "/healthz",
+        "/readyz",
+        "/nothing",
+    ] {
+        let seen = server.get(path, &viewer).await;
+        assert!(!seen.everything().contains("192.0.2.1"), "{path}: {}", seen.everything());
+        answers.push(seen);
+        answers.push(server.get(path, &admin).await);
+    }
+    assert!(answers.iter().any(|a| a.everything().contains("rtsp://admin:***@192.0.2.10:554/stream1")));
+    for answer in &answers {
+        for secret in ["s3cret-p4ss", "czNjcmV0LXA0c3M", "metrics-t0ken", "argon2id"] {
+            assert!(!answer.everything().contains(secret), "{}", answer.everything());
+        }
+    }
+    let refused =
+        server.call("POST", "/api/streams/gate/probe", &format!("Authorization: Bearer {viewer}\r\n"), None).await;
+    assert_eq!((refused.status, refused.code().as_str()), (403, "forbidden"));
+    assert_eq!(server.get("/api/streams/gate/snapshot.jpg?fresh=1", &viewer).await.status, 403);
+    let status = server.get("/api/status", &viewer).await.json();
+    assert_eq!((&status["Gate"]["status"], &status["Yard"]["status"]), (&json!("ok"), &json!("fail")));
+    assert_eq!((&status["Gate"]["latency"], &status["Yard"]["reason"]), (&json!(12), &json!("auth_failed")));
+}
+
+#[tokio::test]
+async fn answers_have_one_shape_and_the_security_headers() {
+    let server =
+        Server::start_with(&CONFIG.replace("metrics: {token: metrics-t0ken}", "web: {public_status: true}")).await;
+    let token = server.token("anna", Role::Viewer).await;
+    let long = "x".repeat(20_000);
+    let login = |kind: &str, body: &str| {
+        let length = body.len();
+        format!(
+            "POST /api/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{kind}Content-Length: {length}\r\n\r\n{body}"
+        )
+    };
+    let json_kind = "Content-Type: application/json\r\n";
+    let cases = [
+        (server.send(&login("", "{}")).await, 415, "not_json"),
+        (server.send(&login(json_kind, "{")).await, 400, "bad_json"),
+        (server.send(&login(json_kind, &long)).await, 413, "body_too_large"),
+        (server.call("DELETE", "/api/login", "", None).await, 405, "method_not_allowed"),
+        (server.call("POST", "/", "", None).await, 405, "method_not_allowed"),
+        (server.get("/api/nothing", &token).await, 404, "not_found"),
+        (server.get("/../../etc/passwd", &token).await, 404, "not_found"),
+        (server.get("/api/streams/gate/history?limit=0", &token).await, 400, "bad_parameter"),
+        (server.get("/api/streams/gate/history?from=yesterday", &token).await, 400, "bad_parameter"),
+    ];
+    for (answer, status, code) in &cases {
+        assert_eq!((answer.status, answer.code().as_str()), (*status, *code), "{}", answer.everything());
+        assert!(answer.json()["error"]["message"].as_str().unwrap().ends_with('.'));
+        assert!(
+            answer.header("content-security-policy").unwrap().starts_with("default-src 'none'; script-src 'self';")
+        );
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    }
+    assert_eq!(cases[3].0.header("allow"), Some("POST"));
+    assert_eq!(server.call("GET", "/api/status", "", None).await.status, 200);
+    assert_eq!(server.call("GET", "/metrics", "", None).await.status, 200);
+    let page = server.call("GET", "/", "", None).await;
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    let head = server.call("HEAD", "/", "", None).await;
+    assert_eq!((head.status, head.body.len(), head.header("content-length")), (200, 0, page.header("content-length")));
+    let known = format!("If-None-Match: {}\r\n", page.header("etag").unwrap());
+    assert_eq!(server.call("GET", "/", &known, None).await.status, 304);
+}
+
+async fn until(stream: &mut TcpStream, heard: &mut Vec<u8>, text: &str) {
+    while !String::from_utf8_lossy(heard).contains(text) {
+        assert_ne!(stream.read_buf(heard).await.unwrap(), 0, "{}", String::from_utf8_lossy(heard));
+    }
+}
+
+#[tokio::test]
+async fn events_tell_of_a_probe_and_the_end_is_orderly() {
+    let server = Server::start().await;
+    let token = server.token("olga", Role::Operator).await;
+    let bearer = format!("Authorization: Bearer {token}\r\n");
+    let mut listener = TcpStream::connect(server.addr).await.unwrap();
+    listener.write_all(format!("GET /api/events HTTP/1.1\r\nHost: x\r\n{bearer}\r\n").as_bytes()).await.unwrap();
+    let mut heard = Vec::new();
+    until(&mut listener, &mut heard, "event:hello").await;
+    assert_eq!(server.call("POST", "/api/streams/yard/probe", &bearer, None).await.status, 200);
+    until(&mut listener, &mut heard, "\"reason\":\"auth_failed\"").await;
+    server.cancel.cancel();
+    let mut rest = Vec::new();
+    listener.read_to_end(&mut rest).await.unwrap();
+    server.served.await.unwrap().unwrap();
+    assert!(TcpStream::connect(server.addr).await.is_err());
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named() {
+    let server = Server::start().await;
+    let error = bind(server.addr).await.unwrap_err();
+    assert_eq!(error.exit_code(), 69);
+    let message = error.to_string();
+    assert!(message.contains(&server.addr.port().to_string()) && message.contains("web.listen"), "{message}");
+}

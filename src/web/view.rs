@@ -1,0 +1,143 @@
+//! How a stream looks to a caller: one place that decides who sees what.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::model::report::to_ms;
+use crate::model::{
+    Health, Heartbeat, Phases, PictureIssue, PictureStats, ProbeReport, Reason, Role, Stage, StreamId, Transport,
+    VideoFacts,
+};
+use crate::monitor::StreamStatus;
+
+/// Heartbeats in a row of the list; the stream's own page has all that the table keeps.
+pub(super) const LISTED_HEARTBEATS: usize = 40;
+
+/// What the list and the events say of a stream.
+#[derive(Debug, Serialize)]
+pub(super) struct Summary {
+    id: StreamId,
+    name: String,
+    /// `rtsp`, `rtsps`, `http`, `https`.
+    kind: &'static str,
+    enabled: bool,
+    group: Option<String>,
+    tags: Vec<String>,
+    heartbeat_seconds: u64,
+    state: Health,
+    since: Timestamp,
+    reason: Reason,
+    message: String,
+    next_step: Option<&'static str>,
+    issues: Vec<PictureIssue>,
+    latency_ms: Option<f64>,
+    checked_at: Option<Timestamp>,
+    last_ok_at: Option<Timestamp>,
+    picture_at: Option<Timestamp>,
+    /// Never for a viewer; the password is masked for everyone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    /// Oldest first.
+    recent: Vec<Heartbeat>,
+}
+
+/// What a stream's own page says beside that.
+#[derive(Debug, Serialize)]
+pub(super) struct Detail {
+    #[serde(flatten)]
+    summary: Summary,
+    ok_since: Option<Timestamp>,
+    timeout_seconds: u64,
+    last: Option<Report>,
+}
+
+/// A report for a caller.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    at: Option<Timestamp>,
+    outcome: &'static str,
+    stage: Stage,
+    reason: Reason,
+    message: String,
+    next_step: Option<&'static str>,
+    latency_ms: f64,
+    phases_ms: Phases,
+    video: Option<VideoFacts>,
+    picture: Option<PictureStats>,
+    transport: Option<Transport>,
+}
+
+/// The summary of a row with its newest `heartbeats`.
+pub(super) fn summary(row: &StreamStatus, role: Role, heartbeats: usize) -> Summary {
+    let stream = &row.stream;
+    let report = row.last.as_ref().map(|last| &last.report);
+    // One failure is not yet a state: what is shown beside a state must explain that state.
+    let (message, issues) = match report {
+        None => ("Not probed yet.".to_owned(), Vec::new()),
+        Some(report) => {
+            (message(row, report, role), report.picture.as_ref().map_or_else(Vec::new, |p| p.issues.clone()))
+        }
+    };
+    Summary {
+        id: stream.id.clone(),
+        name: stream.name.clone(),
+        kind: stream.url.scheme().as_str(),
+        enabled: stream.enabled,
+        group: stream.group.clone(),
+        tags: stream.tags.clone(),
+        heartbeat_seconds: stream.heartbeat.as_secs(),
+        state: row.state.health,
+        since: row.state.since,
+        reason: row.state.reason,
+        message,
+        next_step: if row.state.health == Health::Up { None } else { row.state.reason.next_step() },
+        issues,
+        latency_ms: report.map(|report| to_ms(report.latency)),
+        checked_at: row.last.as_ref().map(|last| last.at),
+        last_ok_at: row.last_ok_at,
+        picture_at: row.snapshot.as_ref().map(|snapshot| snapshot.taken_at),
+        url: (role >= Role::Operator).then(|| stream.shown_url()),
+        recent: row.recent.iter().skip(row.recent.len().saturating_sub(heartbeats)).cloned().collect(),
+    }
+}
+
+/// Everything of a row.
+pub(super) fn detail(row: &StreamStatus, role: Role) -> Detail {
+    Detail {
+        summary: summary(row, role, usize::MAX),
+        ok_since: row.ok_since,
+        timeout_seconds: row.stream.timeout.as_secs(),
+        last: row.last.as_ref().map(|last| report(row, &last.report, Some(last.at), role)),
+    }
+}
+
+/// A report as the caller may see it.
+pub(super) fn report(row: &StreamStatus, report: &ProbeReport, at: Option<Timestamp>, role: Role) -> Report {
+    Report {
+        at,
+        outcome: if report.reason() == Reason::Ok { "ok" } else { "failed" },
+        stage: report.stage(),
+        reason: report.reason(),
+        message: message(row, report, role),
+        next_step: report.reason().next_step(),
+        latency_ms: to_ms(report.latency),
+        phases_ms: report.phases,
+        video: report.video.clone(),
+        picture: report.picture.clone(),
+        transport: report.transport,
+    }
+}
+
+/// The report's message; a viewer gets the plain sentence when the whole one names the address.
+pub(super) fn message(row: &StreamStatus, report: &ProbeReport, role: Role) -> String {
+    let message = report.message();
+    let names_address = message.contains("://") || message.contains(row.stream.device());
+    if role < Role::Operator && names_address { report.reason().sentence().to_owned() } else { message }
+}
+
+/// Whole milliseconds, as the original wrote them.
+pub(super) fn whole_ms(latency: Duration) -> u64 {
+    u64::try_from(latency.as_millis()).unwrap_or(u64::MAX)
+}
