@@ -83,7 +83,7 @@ function summarize(live, summary) {
   }
   const order = ["up", "degraded", "down", "unknown", "maintenance"].filter((state) => counts[state]);
   summary.replaceChildren(...order.map((state) =>
-    el("span", { "data-state": state }, icon(state), el("b", {}, String(counts[state])), ` ${texts.states[state].toLowerCase()}`)));
+    el("span", { "data-state": state }, icon(state), el("b", {}, String(counts[state])), texts.states[state].toLowerCase())));
   const bad = counts.down ?? 0;
   document.title = bad ? `(${bad} down) StreamPulse` : "StreamPulse";
 }
