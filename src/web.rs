@@ -45,6 +45,7 @@ pub use passwords::{
 };
 pub use tokens::Keys;
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::monitor::StatusTable;
 use crate::schedule::SchedulerHandle;
@@ -59,6 +60,8 @@ pub struct WebParts {
     pub store: Store,
     /// Probe now.
     pub scheduler: SchedulerHandle,
+    /// What time it is: tokens expire by it.
+    pub clock: Arc<dyn Clock>,
     /// The configuration in force.
     pub config: watch::Receiver<Arc<Config>>,
     /// Writes `/metrics` in the text format; called on a blocking thread.
@@ -93,13 +96,14 @@ pub async fn serve(listener: TcpListener, parts: WebParts, cancel: CancellationT
         return Err(WebError::TlsNotSupported);
     }
     let keys = Keys::load_or_create(&parts.state_dir)?;
+    let started_at = parts.clock.now();
     let web = Arc::new(Web {
         parts,
         keys,
         passwords: Passwords::default(),
         sessions: auth::Sessions::default(),
         slowdown: slowdown::Slowdown::default(),
-        started_at: Timestamp::now(),
+        started_at,
         listeners: Arc::new(Semaphore::new(events::MAX_LISTENERS)),
         cancel: cancel.clone(),
     });

@@ -101,7 +101,7 @@ impl Call {
                 token
             }
         };
-        let claims = self.web.keys.verify(token).map_err(|error| match error {
+        let claims = self.web.keys.verify(token, self.web.parts.clock.now()).map_err(|error| match error {
             TokenError::Expired => ApiError::unauthorized("token_expired", "The access token has expired; refresh it."),
             TokenError::Invalid => {
                 ApiError::unauthorized("token_invalid", "The access token is not one of this service.")

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
-use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -48,7 +47,7 @@ async fn events(call: Call) -> Result<Response, ApiError> {
     })?;
     let listener = Listener { events: call.web.parts.status.subscribe(), role: caller.role, _place: place };
     // A stream does not outlive the token that opened it: the browser comes again with a new one.
-    let seconds = u64::try_from(caller.expires_at_second - Timestamp::now().as_second()).unwrap_or(0);
+    let seconds = u64::try_from(caller.expires_at_second - call.web.parts.clock.now().as_second()).unwrap_or(0);
     let cancel = call.web.cancel.clone();
     let end = async move {
         tokio::select! {

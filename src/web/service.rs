@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use warp::Filter;
 use warp::filters::BoxedFilter;
@@ -68,7 +67,7 @@ async fn health(call: Call) -> Result<Response, ApiError> {
     let mut answer = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "started_at": call.web.started_at,
-        "now": Timestamp::now(),
+        "now": parts.clock.now(),
         "ready": (parts.readiness)().is_ok(),
         "not_ready_because": (parts.readiness)().err(),
         "store": {"alarm": parts.store.alarm()},

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use warp::Filter;
 use warp::filters::BoxedFilter;
@@ -124,7 +124,7 @@ async fn check(call: &Call, username: &str, password: Secret) -> Result<User, Ap
 async fn refresh(call: Call, body: Result<Refresh, ApiError>) -> Result<Response, ApiError> {
     let token = refresh_token(&call, body?)?;
     let store = &call.web.parts.store;
-    let now = Timestamp::now();
+    let now = call.web.parts.clock.now();
     match store.take_refresh_token(&token_hash(&token), now).await? {
         TakenToken::Fresh(taken) => {
             let user = store.user(&taken.username).await?.ok_or_else(refused)?;
@@ -166,7 +166,7 @@ async fn logout(call: Call, body: Result<Refresh, ApiError>) -> Result<Response,
         end(&call, &caller.family).await?;
     }
     if let Ok(token) = refresh_token(&call, body) {
-        match call.web.parts.store.take_refresh_token(&token_hash(&token), Timestamp::now()).await? {
+        match call.web.parts.store.take_refresh_token(&token_hash(&token), call.web.parts.clock.now()).await? {
             TakenToken::Fresh(token) | TakenToken::Used { token, .. } => end(&call, &token.family).await?,
             TakenToken::Invalid => {}
         }
@@ -223,7 +223,7 @@ async fn remove_initial_password(call: &Call) {
 
 /// New tokens, in the answer and as cookies.
 async fn open_session(call: &Call, user: &User, family: Option<String>) -> Result<Response, ApiError> {
-    let now = Timestamp::now();
+    let now = call.web.parts.clock.now();
     let family = match family {
         Some(family) => family,
         None => random_text().map_err(ApiError::internal)?,

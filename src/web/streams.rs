@@ -37,7 +37,7 @@ async fn list(call: Call) -> Result<Response, ApiError> {
     let caller = call.caller(Role::Viewer).await?;
     let rows = call.web.parts.status.all();
     let streams: Vec<_> = rows.iter().map(|row| view::summary(row, caller.role, view::LISTED_HEARTBEATS)).collect();
-    Ok(json(&json!({"streams": streams, "now": jiff::Timestamp::now()})))
+    Ok(json(&json!({"streams": streams, "now": call.web.parts.clock.now()})))
 }
 
 async fn one(call: Call, id: String) -> Result<Response, ApiError> {

@@ -9,7 +9,6 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -103,8 +102,8 @@ impl Keys {
     /// `jsonwebtoken` panics at its first use when it was built with no back-end or with two: find out at the start.
     fn self_check(&self) -> Result<(), WebError> {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let token = self.issue("self-check", 0, "none", Timestamp::now()).map_err(|e| e.to_string())?;
-            self.verify(&token).map_err(|e| format!("{e:?}"))
+            let token = self.issue("self-check", 0, "none", Timestamp::UNIX_EPOCH).map_err(|e| e.to_string())?;
+            self.verify(&token, Timestamp::UNIX_EPOCH).map_err(|e| format!("{e:?}"))
         }));
         match outcome {
             Ok(Ok(_)) => Ok(()),
@@ -137,19 +136,20 @@ impl Keys {
     }
 
     /// Takes a token apart when everything about it is right.
-    pub(super) fn verify(&self, token: &str) -> Result<Claims, TokenError> {
+    pub(super) fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
         let header = decode_header(token).map_err(|_| TokenError::Invalid)?;
         if header.alg != Algorithm::HS256 || header.kid.as_deref() != Some(self.id.as_str()) {
             return Err(TokenError::Invalid);
         }
         let mut validation = Validation::new(Algorithm::HS256);
-        validation.leeway = 0;
+        // By our own clock, below.
+        validation.validate_exp = false;
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         match decode::<Claims>(token, &self.decoding, &validation) {
+            Ok(data) if data.claims.exp <= now.as_second() => Err(TokenError::Expired),
             Ok(data) => Ok(data.claims),
-            Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => Err(TokenError::Expired),
             Err(_) => Err(TokenError::Invalid),
         }
     }
@@ -209,6 +209,7 @@ pub(super) fn write_private(path: &Path, content: &[u8]) -> Result<(), WebError>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
 
     fn part(json: &str) -> String {
         URL_SAFE_NO_PAD.encode(json)
@@ -217,12 +218,13 @@ mod tests {
     #[test]
     fn a_key_is_made_once_and_only_its_owner_reads_it() {
         let dir = tempfile::tempdir().unwrap();
+        let now = crate::clock::SystemClock.now();
         let first = Keys::load_or_create(dir.path()).unwrap();
         let mode = fs::metadata(dir.path().join(KEY_FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        let token = first.issue("anna", 3, "f", Timestamp::now()).unwrap();
+        let token = first.issue("anna", 3, "f", now).unwrap();
         let again = Keys::load_or_create(dir.path()).unwrap();
-        let claims = again.verify(&token).unwrap();
+        let claims = again.verify(&token, now).unwrap();
         assert_eq!((claims.sub.as_str(), claims.generation), ("anna", 3));
         fs::write(dir.path().join(KEY_FILE), b"short").unwrap();
         assert!(matches!(Keys::load_or_create(dir.path()), Err(WebError::BadKey(_))));
@@ -231,25 +233,25 @@ mod tests {
     #[test]
     fn tokens_of_others_are_refused() {
         let (ours, theirs) = (Keys::new(&[1; 32]), Keys::new(&[2; 32]));
-        let now = Timestamp::now();
+        let now = crate::clock::SystemClock.now();
         let good = ours.issue("anna", 1, "f", now).unwrap();
-        assert!(ours.verify(&good).is_ok());
-        assert_eq!(ours.verify(&theirs.issue("anna", 1, "f", now).unwrap()), Err(TokenError::Invalid));
+        assert!(ours.verify(&good, now).is_ok());
+        assert_eq!(ours.verify(&theirs.issue("anna", 1, "f", now).unwrap(), now), Err(TokenError::Invalid));
         let old = now - jiff::SignedDuration::from_secs(601);
-        assert_eq!(ours.verify(&ours.issue("anna", 1, "f", old).unwrap()), Err(TokenError::Expired));
+        assert_eq!(ours.verify(&ours.issue("anna", 1, "f", old).unwrap(), now), Err(TokenError::Expired));
 
         let [header, claims, signature] = good.split('.').collect::<Vec<_>>()[..] else { panic!("three parts") };
         let kid = &ours.id;
         for alg in ["none", "None", "HS384", "RS256"] {
             let forged = part(&format!(r#"{{"typ":"JWT","alg":"{alg}","kid":"{kid}"}}"#));
-            assert_eq!(ours.verify(&format!("{forged}.{claims}.{signature}")), Err(TokenError::Invalid), "{alg}");
-            assert_eq!(ours.verify(&format!("{forged}.{claims}.")), Err(TokenError::Invalid), "{alg}");
+            assert_eq!(ours.verify(&format!("{forged}.{claims}.{signature}"), now), Err(TokenError::Invalid), "{alg}");
+            assert_eq!(ours.verify(&format!("{forged}.{claims}."), now), Err(TokenError::Invalid), "{alg}");
         }
         let other = part(&format!(
             r#"{{"iss":"streampulse","aud":"streampulse-api","sub":"root","exp":{},"iat":0,"gen":1,"fam":"f"}}"#,
             i64::MAX
         ));
-        assert_eq!(ours.verify(&format!("{header}.{other}.{signature}")), Err(TokenError::Invalid));
+        assert_eq!(ours.verify(&format!("{header}.{other}.{signature}"), now), Err(TokenError::Invalid));
 
         for (iss, aud) in [("elsewhere", AUDIENCE), (ISSUER, "elsewhere")] {
             let claims = Claims {
@@ -264,7 +266,7 @@ mod tests {
             let mut header = Header::new(Algorithm::HS256);
             header.kid = Some(ours.id.clone());
             let token = encode(&header, &claims, &ours.encoding).unwrap();
-            assert_eq!(ours.verify(&token), Err(TokenError::Invalid), "{iss} {aud}");
+            assert_eq!(ours.verify(&token, now), Err(TokenError::Invalid), "{iss} {aud}");
         }
     }
 }
