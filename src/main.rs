@@ -1,3 +1,7 @@
 //! Command line to exit code, nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(streampulse::cli::run())
+}

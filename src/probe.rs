@@ -3,6 +3,16 @@
 //! The monitor sees only [`Prober`]. Behind it, [`pool`] keeps worker processes; in each, [`worker`] runs the
 //! pipelines of [`pipeline`], the only place that knows GStreamer.
 
+pub mod access_unit;
+pub mod classify;
+pub mod picture;
+pub mod pipeline;
+pub mod pool;
+pub mod protocol;
+pub mod sandbox;
+pub mod scrub;
+pub mod worker;
+
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;

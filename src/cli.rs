@@ -1,0 +1,149 @@
+//! The command line: what can be asked, and the exit code of each answer.
+
+mod probe;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::model::Transport;
+
+/// `sysexits.h`: the command line was wrong.
+pub const EX_USAGE: u8 = 64;
+/// `sysexits.h`: something that is needed is missing or in use.
+pub const EX_UNAVAILABLE: u8 = 69;
+/// `sysexits.h`: an error of our own.
+pub const EX_SOFTWARE: u8 = 70;
+/// `sysexits.h`: a file cannot be written.
+pub const EX_CANTCREAT: u8 = 73;
+/// `sysexits.h`: the configuration is wrong.
+pub const EX_CONFIG: u8 = 78;
+
+/// Where the configuration is when nothing else is said.
+pub const DEFAULT_CONFIG: &str = "/etc/streampulse/config.yaml";
+
+#[derive(Debug, Parser)]
+#[command(name = "streampulse", version, about = "Tells the truth about a mixed fleet of IP cameras", long_about = None)]
+struct Arguments {
+    /// The configuration file.
+    #[arg(long, global = true, env = "STREAMPULSE_CONFIG", default_value = DEFAULT_CONFIG, value_name = "FILE")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Probe one camera now and say what was found; exit 0 when there is a picture, 1 when there is not.
+    Probe(ProbeArguments),
+    /// Probe cameras for a monitor (internal).
+    #[command(hide = true)]
+    Worker {
+        /// Decoding threads.
+        #[arg(long, default_value_t = 1)]
+        decode_slots: usize,
+        /// Only look for plugins and write the registry.
+        #[arg(long)]
+        warm_registry: bool,
+    },
+}
+
+/// Arguments of `streampulse probe`.
+#[derive(Debug, clap::Args)]
+pub struct ProbeArguments {
+    /// The camera's URL, or the id or name of a configured stream.
+    #[arg(value_name = "URL or stream")]
+    what: String,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// Write the picture there, in full size.
+    #[arg(long, value_name = "FILE.jpg")]
+    snapshot: Option<PathBuf>,
+    /// Deadline, for example 10s or 500ms.
+    #[arg(long, value_parser = parse_duration, value_name = "TIME")]
+    timeout: Option<Duration>,
+    /// RTP transport.
+    #[arg(long, value_enum)]
+    transport: Option<TransportArgument>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum TransportArgument {
+    Auto,
+    Tcp,
+    Udp,
+}
+
+impl From<TransportArgument> for Transport {
+    fn from(argument: TransportArgument) -> Self {
+        match argument {
+            TransportArgument::Auto => Self::Auto,
+            TransportArgument::Tcp => Self::Tcp,
+            TransportArgument::Udp => Self::Udp,
+        }
+    }
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let number_end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(number_end);
+    let number: f64 = number.parse().map_err(|_| format!("{text:?} is not a time; write it as 10s or 500ms"))?;
+    let seconds = match unit {
+        "" | "s" => number,
+        "ms" => number / 1000.0,
+        "m" | "min" => number * 60.0,
+        _ => return Err(format!("{unit:?} is not a unit of time; use ms, s or min")),
+    };
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(time) if (0.1..=300.0).contains(&seconds) => Ok(time),
+        _ => Err(format!("{text:?} is out of range; use 100ms to 5min")),
+    }
+}
+
+/// Runs what the command line asks and gives the exit code.
+pub fn run() -> u8 {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { EX_USAGE } else { 0 };
+        }
+    };
+    match arguments.command {
+        Some(Command::Worker { warm_registry, decode_slots }) => worker(warm_registry, decode_slots),
+        Some(Command::Probe(probe_arguments)) => with_runtime(probe::run(&arguments.config, probe_arguments)),
+        None => EX_USAGE,
+    }
+}
+
+fn worker(warm_registry: bool, decode_slots: usize) -> u8 {
+    let done = if warm_registry { crate::probe::pipeline::init() } else { crate::probe::worker::run(decode_slots) };
+    if done.is_ok() { 0 } else { EX_SOFTWARE }
+}
+
+fn with_runtime(command: impl Future<Output = u8>) -> u8 {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => {
+            let code = runtime.block_on(command);
+            // Nothing that is still running may keep the process from ending.
+            runtime.shutdown_timeout(Duration::from_millis(200));
+            code
+        }
+        Err(error) => complain(&format!("cannot start the runtime: {error}"), EX_UNAVAILABLE),
+    }
+}
+
+/// One line on standard error.
+#[allow(clippy::print_stderr, reason = "this is the command line's own output")]
+fn complain(message: &str, code: u8) -> u8 {
+    eprintln!("streampulse: {message}");
+    code
+}
+
+/// One line on standard output; a closed pipe is no reason to panic.
+fn say(text: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stdout(), "{text}");
+}

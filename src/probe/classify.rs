@@ -1,0 +1,181 @@
+//! From what was seen on the wire to stage and reason. Pure: a table over recorded facts.
+
+use std::time::Duration;
+
+use crate::model::{Outcome, Reason, Stage};
+
+/// A pause in the media longer than this, just before the deadline, is a stall.
+pub const STALL: Duration = Duration::from_secs(1);
+
+/// How the receiving part of a probe ended without a keyframe, as far as it was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The deadline passed.
+    Deadline {
+        /// Time since the last media, `None` when there was none.
+        since_media: Option<Duration>,
+    },
+    /// The host name does not resolve.
+    NameUnknown,
+    /// The connection failed, as the operating system says.
+    Connect(std::io::ErrorKind),
+    /// The handshake or the certificate failed.
+    Tls,
+    /// The camera answered with this RTSP or HTTP status.
+    Status(u16),
+    /// The camera refused the password; it was not sent again.
+    PasswordRefused,
+    /// The description or the answer holds no video.
+    NoVideo {
+        /// What there is instead, a MIME type or media kinds.
+        found: String,
+    },
+    /// Video in a codec without decoder here.
+    UnsupportedCodec {
+        /// As the SDP or caps name it.
+        name: String,
+    },
+    /// Redirected too often, or to where we do not follow.
+    Redirect,
+    /// The connection or the stream was closed by the camera.
+    Closed {
+        /// True when media had come before.
+        after_media: bool,
+    },
+    /// Something that is not the protocol.
+    Protocol,
+    /// More pixels than allowed.
+    TooLarge {
+        /// Width and height.
+        size_px: (u32, u32),
+    },
+    /// There was a keyframe, and it does not decode.
+    Undecodable {
+        /// What the decoder said, in our words.
+        what: &'static str,
+    },
+    /// No slot or time on this machine.
+    Overloaded,
+    /// The monitor does not want the result any more.
+    Cancelled,
+}
+
+/// Stage, reason and one clause of detail. `stage` is the one that was in progress.
+pub fn classify(stage: Stage, end: &End) -> Outcome {
+    let (stage, reason, detail) = match end {
+        End::Deadline { since_media } => deadline(stage, *since_media),
+        End::NameUnknown => (Stage::Resolve, Reason::DnsFailed, String::new()),
+        End::Connect(kind) => (Stage::Connect, connect(*kind), String::new()),
+        End::Tls => (Stage::Tls, Reason::TlsFailed, String::new()),
+        End::Status(code) => (stage, status(*code), format!("status {code}")),
+        End::PasswordRefused => (stage, Reason::AuthFailed, "status 401 to a request with credentials".to_owned()),
+        End::NoVideo { found } if found.is_empty() => (stage, Reason::NoVideo, String::new()),
+        End::NoVideo { found } => (stage, Reason::NoVideo, format!("there is only {found}")),
+        End::UnsupportedCodec { name } => (stage, Reason::UnsupportedCodec, format!("codec {name}")),
+        End::Redirect => (stage, Reason::RedirectLoop, String::new()),
+        End::Closed { after_media } => closed(stage, *after_media),
+        End::Protocol => (stage, Reason::ProtocolError, String::new()),
+        End::TooLarge { size_px: (width, height) } => {
+            (Stage::Keyframe, Reason::PictureTooLarge, format!("{width}×{height} pixels"))
+        }
+        End::Undecodable { what } => (Stage::Decode, Reason::Corrupt, (*what).to_owned()),
+        End::Overloaded => (stage, Reason::Overloaded, String::new()),
+        End::Cancelled => (stage, Reason::Overloaded, "the probe was cancelled".to_owned()),
+    };
+    Outcome::Failed { stage, reason, detail }
+}
+
+/// What was being waited for when time ran out tells what is missing.
+fn deadline(stage: Stage, since_media: Option<Duration>) -> (Stage, Reason, String) {
+    let reason = match stage {
+        Stage::Resolve => Reason::DnsFailed,
+        Stage::Connect => Reason::ConnectTimeout,
+        Stage::Tls | Stage::Options | Stage::Describe | Stage::Setup | Stage::Play | Stage::Request => Reason::ResponseTimeout,
+        Stage::FirstPacket => Reason::NoData,
+        Stage::Keyframe => match since_media {
+            Some(pause) if pause > STALL => Reason::Stalled,
+            _ => Reason::NoKeyframe,
+        },
+        Stage::Decode | Stage::Picture => Reason::Overloaded,
+    };
+    let detail = match (reason, since_media) {
+        (Reason::Stalled, Some(pause)) => format!("nothing for {:.1} s", pause.as_secs_f64()),
+        _ => String::new(),
+    };
+    (stage, reason, detail)
+}
+
+fn connect(kind: std::io::ErrorKind) -> Reason {
+    use std::io::ErrorKind as K;
+    match kind {
+        K::ConnectionRefused | K::ConnectionReset | K::ConnectionAborted => Reason::ConnectionRefused,
+        K::TimedOut | K::WouldBlock => Reason::ConnectTimeout,
+        _ => Reason::Unreachable,
+    }
+}
+
+/// RFC 2326 section 11, RFC 9110 section 15.
+fn status(code: u16) -> Reason {
+    match code {
+        401 | 407 => Reason::AuthFailed,
+        403 => Reason::Forbidden,
+        404 | 410 => Reason::NotFound,
+        453 | 503 => Reason::Busy,
+        454 => Reason::SessionNotFound,
+        461 => Reason::UnsupportedTransport,
+        300..=399 => Reason::RedirectLoop,
+        400..=499 => Reason::RequestRefused,
+        500..=599 => Reason::ServerError,
+        _ => Reason::ProtocolError,
+    }
+}
+
+fn closed(stage: Stage, after_media: bool) -> (Stage, Reason, String) {
+    let reason = match stage {
+        _ if after_media => Reason::Stalled,
+        Stage::FirstPacket | Stage::Keyframe => Reason::NoData,
+        _ => Reason::ProtocolError,
+    };
+    (stage, reason, "the camera closed the connection".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table() {
+        use std::io::ErrorKind as K;
+        let silent = End::Deadline { since_media: None };
+        let media = |ms| End::Deadline { since_media: Some(Duration::from_millis(ms)) };
+        for (stage, end, expected_stage, expected) in [
+            (Stage::Resolve, End::NameUnknown, Stage::Resolve, Reason::DnsFailed),
+            (Stage::Connect, End::Connect(K::ConnectionRefused), Stage::Connect, Reason::ConnectionRefused),
+            (Stage::Connect, End::Connect(K::HostUnreachable), Stage::Connect, Reason::Unreachable),
+            (Stage::Connect, silent.clone(), Stage::Connect, Reason::ConnectTimeout),
+            (Stage::Options, silent.clone(), Stage::Options, Reason::ResponseTimeout),
+            (Stage::Request, silent.clone(), Stage::Request, Reason::ResponseTimeout),
+            (Stage::Describe, End::Status(401), Stage::Describe, Reason::AuthFailed),
+            (Stage::Describe, End::PasswordRefused, Stage::Describe, Reason::AuthFailed),
+            (Stage::Describe, End::Status(403), Stage::Describe, Reason::Forbidden),
+            (Stage::Describe, End::Status(404), Stage::Describe, Reason::NotFound),
+            (Stage::Setup, End::Status(453), Stage::Setup, Reason::Busy),
+            (Stage::Request, End::Status(503), Stage::Request, Reason::Busy),
+            (Stage::Play, End::Status(454), Stage::Play, Reason::SessionNotFound),
+            (Stage::Setup, End::Status(461), Stage::Setup, Reason::UnsupportedTransport),
+            (Stage::Describe, End::Status(418), Stage::Describe, Reason::RequestRefused),
+            (Stage::Describe, End::Status(500), Stage::Describe, Reason::ServerError),
+            (Stage::Describe, End::Status(302), Stage::Describe, Reason::RedirectLoop),
+            (Stage::FirstPacket, silent, Stage::FirstPacket, Reason::NoData),
+            (Stage::Keyframe, media(40), Stage::Keyframe, Reason::NoKeyframe),
+            (Stage::Keyframe, media(1_500), Stage::Keyframe, Reason::Stalled),
+            (Stage::Keyframe, End::Closed { after_media: true }, Stage::Keyframe, Reason::Stalled),
+            (Stage::Describe, End::Closed { after_media: false }, Stage::Describe, Reason::ProtocolError),
+            (Stage::Keyframe, End::TooLarge { size_px: (9000, 9000) }, Stage::Keyframe, Reason::PictureTooLarge),
+            (Stage::Keyframe, End::Undecodable { what: "x" }, Stage::Decode, Reason::Corrupt),
+        ] {
+            let Outcome::Failed { stage: got_stage, reason, .. } = classify(stage, &end) else { panic!("{end:?}") };
+            assert_eq!((got_stage, reason), (expected_stage, expected), "{stage} {end:?}");
+        }
+    }
+}

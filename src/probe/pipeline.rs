@@ -1,0 +1,30 @@
+//! The pipelines of a probe, and the only place that names GStreamer.
+//!
+//! [`receive`] opens the camera and ends at the first whole keyframe: `rtsp` or `http` build the source, `watch` sees
+//! what happens. [`decode`] turns that keyframe into a picture in a slot that is kept warm, [`jpeg`] encodes it.
+
+pub mod decode;
+pub mod elements;
+pub mod hardware;
+mod http;
+pub mod jpeg;
+pub mod receive;
+mod rtsp;
+mod watch;
+
+pub use watch::Seen;
+
+use gstreamer as gst;
+
+/// An access unit with its caps.
+pub type Sample = gst::Sample;
+
+/// Starts GStreamer in this process and lets libav's complaints be counted.
+///
+/// # Errors
+/// When GStreamer does not start.
+pub fn init() -> anyhow::Result<()> {
+    gst::init()?;
+    decode::watch_libav();
+    Ok(())
+}

@@ -1,0 +1,256 @@
+//! The second half of a probe: one keyframe to one raw picture, in a decoder that is kept warm.
+//!
+//! A slot is a decoder between two pads of ours, without a pipeline and without a thread: pushing a keyframe runs the
+//! decoder in the calling thread. A SEGMENT_DONE event drains it without EOS, so the next keyframe, of any size, goes
+//! into the same decoder. A slot that errs in any way is thrown away: never may one camera's picture be taken for
+//! another's.
+
+use std::cell::Cell;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use gst::prelude::*;
+use gstreamer as gst;
+use gst_video::prelude::*;
+use gstreamer_video as gst_video;
+
+use super::elements::{make, set_if_there};
+use super::hardware::software_decoder;
+use crate::model::Codec;
+use crate::probe::picture::{Decoded, Matrix, Plane};
+
+/// How long a decoder with threads of its own may take for one picture.
+const DECODE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Formats that [`Picture::planes`] reads; `videoconvert` makes one of them of anything else.
+const FORMATS: [&str; 6] = ["I420", "YV12", "Y42B", "Y444", "NV12", "GRAY8"];
+
+thread_local! {
+    /// Complaints of libav in this thread, which is the one that runs the decoder.
+    static COMPLAINTS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Counts what libav says of damaged pictures: it decodes scrambled slices and returns mush without an error.
+pub fn watch_libav() {
+    gst::log::remove_default_log_function();
+    gst::log::set_active(true);
+    if let Some(category) = gst::DebugCategory::get("libav") {
+        category.set_threshold(gst::DebugLevel::Info);
+    }
+    gst::log::add_log_function(|category, level, _, _, _, _, message| {
+        if category.name() != "libav" {
+            return;
+        }
+        // "concealing … errors" is an information only; it names damage all the same.
+        let damage = level <= gst::DebugLevel::Error
+            || message.get().is_some_and(|text| text.contains("concealing") || text.contains("error while decoding"));
+        if damage {
+            COMPLAINTS.set(COMPLAINTS.get() + 1);
+        }
+    });
+}
+
+/// Why a keyframe gave no picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecodeFault {
+    /// No decoder is installed.
+    NoDecoder,
+    /// The camera's data is at fault.
+    Undecodable(&'static str),
+}
+
+/// A decoded picture, as the decoder left it.
+#[derive(Debug)]
+pub struct Picture {
+    buffer: gst::Buffer,
+    info: gst_video::VideoInfo,
+}
+
+impl Picture {
+    /// Pixels across.
+    pub fn width(&self) -> u32 {
+        self.info.width()
+    }
+
+    /// Pixels down.
+    pub fn height(&self) -> u32 {
+        self.info.height()
+    }
+
+    /// Gives the planes to `look`; `None` when they cannot be mapped.
+    pub fn planes<T>(&self, look: impl FnOnce(&Decoded<'_>) -> T) -> Option<T> {
+        let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(self.buffer.as_ref(), &self.info).ok()?;
+        let component = |number: u8| -> Option<Plane<'_>> {
+            let component = u32::from(number);
+            let data = frame.plane_data(self.info.format_info().plane()[component as usize]).ok()?;
+            let offset = self.info.format_info().poffset()[component as usize] as usize;
+            Some(Plane {
+                data: data.get(offset..)?,
+                stride_bytes: usize::try_from(frame.comp_stride(component)).ok()?,
+                step_bytes: usize::try_from(frame.comp_pstride(component)).ok()?,
+                width: frame.comp_width(component) as usize,
+                height: frame.comp_height(component) as usize,
+            })
+        };
+        let luma = component(0)?;
+        let chroma = if self.info.n_components() >= 3 { Some((component(1)?, component(2)?)) } else { None };
+        let colorimetry = self.info.colorimetry();
+        let matrix = match colorimetry.matrix() {
+            gst_video::VideoColorMatrix::Bt709 => Matrix::Bt709,
+            gst_video::VideoColorMatrix::Bt2020 => Matrix::Bt2020,
+            _ => Matrix::Bt601,
+        };
+        let full_range = colorimetry.range() == gst_video::VideoColorRange::Range0_255;
+        Some(look(&Decoded { luma, chroma, matrix, full_range }))
+    }
+}
+
+/// What comes out of the decoder, shared with the pad that takes it.
+#[derive(Default)]
+struct Output {
+    info: Mutex<Option<gst_video::VideoInfo>>,
+}
+
+/// One warm decoder for one codec.
+pub struct Slot {
+    codec: Codec,
+    elements: Vec<gst::Element>,
+    input: gst::Pad,
+    output: Arc<Output>,
+    frames: Receiver<gst::Buffer>,
+    caps: Option<gst::Caps>,
+    pushed: u64,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let _ = self.input.set_active(false);
+        for element in &self.elements {
+            let _ = element.set_state(gst::State::Null);
+        }
+    }
+}
+
+impl Slot {
+    /// Makes and starts a decoder.
+    ///
+    /// # Errors
+    /// When there is none for this codec.
+    pub fn new(codec: Codec) -> anyhow::Result<Self> {
+        let decoder = make(software_decoder(codec))?;
+        // Frame threads would hold the first picture back until they are all busy.
+        set_if_there(&decoder, "max-threads", "1");
+        let convert = make("videoconvert")?;
+        let input = gst::Pad::builder(gst::PadDirection::Src).build();
+        let output = Arc::new(Output::default());
+        // A drained decoder gives one picture, or two fields' worth; more than 4 are not this keyframe's and are dropped.
+        let (sender, frames) = sync_channel(4);
+        let taker = take_pad(&output, sender)?;
+        let elements = vec![decoder, convert];
+        for element in &elements {
+            element.set_state(gst::State::Playing)?;
+        }
+        gst::Element::link(&elements[0], &elements[1])?;
+        let static_pad = |element: &gst::Element, name| {
+            element.static_pad(name).ok_or_else(|| anyhow::anyhow!("{} has no pad {name}", element.name()))
+        };
+        input.link(&static_pad(&elements[0], "sink")?)?;
+        static_pad(&elements[1], "src")?.link(&taker)?;
+        taker.set_active(true)?;
+        input.set_active(true)?;
+        input.push_event(gst::event::StreamStart::new("keyframe"));
+        Ok(Self { codec, elements, input, output, frames, caps: None, pushed: 0 })
+    }
+
+    /// The codec it was made for.
+    pub fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    /// Decodes one keyframe. After a fault the slot must not be used again.
+    ///
+    /// # Errors
+    /// [`DecodeFault`]; which of them says whose fault it is.
+    pub fn decode(&mut self, sample: &gst::Sample) -> Result<Picture, DecodeFault> {
+        let (Some(buffer), Some(caps)) = (sample.buffer(), sample.caps()) else {
+            return Err(DecodeFault::Undecodable("an empty access unit"));
+        };
+        COMPLAINTS.set(0);
+        self.pushed += 1;
+        // A time stamp that no other picture of this slot has.
+        let stamp = gst::ClockTime::from_seconds(self.pushed);
+        let mut keyframe = buffer.to_owned();
+        {
+            let keyframe = keyframe.make_mut();
+            keyframe.set_pts(stamp);
+            keyframe.set_dts(stamp);
+            keyframe.set_duration(gst::ClockTime::NONE);
+            keyframe.set_flags(gst::BufferFlags::DISCONT);
+        }
+        if self.caps.as_deref() != Some(caps) {
+            self.caps = Some(caps.to_owned());
+            if !self.input.push_event(gst::event::Caps::new(&caps.to_owned())) {
+                return Err(DecodeFault::Undecodable("the decoder refuses its format"));
+            }
+        }
+        self.input.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+        let flow = self.input.push(keyframe);
+        // Drains the decoder without ending the stream.
+        self.input.push_event(gst::event::SegmentDone::new(stamp));
+        if flow.is_err() {
+            return Err(DecodeFault::Undecodable("the decoder gave up on it"));
+        }
+        let frame = self.frames.recv_timeout(DECODE_TIMEOUT);
+        let frame = frame.map_err(|_| DecodeFault::Undecodable("the decoder gave no picture"))?;
+        if frame.pts() != Some(stamp) || self.frames.try_recv().is_ok() {
+            return Err(DecodeFault::Undecodable("the decoder gave another picture than was asked for"));
+        }
+        if frame.flags().contains(gst::BufferFlags::CORRUPTED) || COMPLAINTS.get() > 0 {
+            return Err(DecodeFault::Undecodable("the decoder had to conceal damage"));
+        }
+        let info = self.output.info.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let info = info.ok_or(DecodeFault::Undecodable("a picture without a format"))?;
+        Ok(Picture { buffer: frame, info })
+    }
+}
+
+/// The pad that takes what the decoder gives.
+fn take_pad(output: &Arc<Output>, frames: std::sync::mpsc::SyncSender<gst::Buffer>) -> anyhow::Result<gst::Pad> {
+    let caps = gst::Caps::builder("video/x-raw").field("format", gst::List::new(FORMATS)).build();
+    let template = gst::PadTemplate::new("sink", gst::PadDirection::Sink, gst::PadPresence::Always, &caps)?;
+    let output = output.clone();
+    Ok(gst::Pad::builder_from_template(&template)
+        .chain_function(move |_, _, buffer| {
+            let _ = frames.try_send(buffer);
+            Ok(gst::FlowSuccess::Ok)
+        })
+        .event_function(move |_, _, event| {
+            if let gst::EventView::Caps(caps) = event.view() {
+                let info = gst_video::VideoInfo::from_caps(caps.caps()).ok();
+                *output.info.lock().unwrap_or_else(PoisonError::into_inner) = info;
+            }
+            true
+        })
+        .build())
+}
+
+/// The warm slots of one decoding thread, one per codec.
+#[derive(Default)]
+pub struct Slots(Vec<Slot>);
+
+impl Slots {
+    /// Decodes in the slot of this codec, which is made when needed and thrown away after a fault.
+    ///
+    /// # Errors
+    /// [`DecodeFault`].
+    pub fn decode(&mut self, codec: Codec, sample: &gst::Sample) -> Result<Picture, DecodeFault> {
+        let mut slot = match self.0.iter().position(|slot| slot.codec() == codec) {
+            Some(index) => self.0.swap_remove(index),
+            None => Slot::new(codec).map_err(|_| DecodeFault::NoDecoder)?,
+        };
+        let picture = slot.decode(sample)?;
+        self.0.push(slot);
+        Ok(picture)
+    }
+}

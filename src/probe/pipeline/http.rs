@@ -1,0 +1,91 @@
+//! The HTTP source: `souphttpsrc` and `multipartdemux`, for `multipart/x-mixed-replace` MJPEG.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use gst::prelude::*;
+use gstreamer as gst;
+
+use super::elements::{make, set_if_there};
+use super::receive::add_tail;
+use super::watch::{Seen, Watch};
+use crate::model::{Codec, Stage};
+use crate::probe::classify::End;
+use crate::probe::protocol::Target;
+
+/// Builds the source into the pipeline and watches it.
+///
+/// # Errors
+/// When an element is missing.
+pub fn build(pipeline: &gst::Pipeline, target: &Target, watch: &Arc<Watch>) -> anyhow::Result<()> {
+    let source = make("souphttpsrc")?;
+    source.set_property("location", &target.location);
+    if let Some((user, password)) = &target.credentials {
+        source.set_property("user-id", user);
+        source.set_property("user-pw", password);
+    }
+    source.set_property("is-live", true);
+    source.set_property("do-timestamp", true);
+    // The default asks three times more, which for a camera is three sessions more.
+    source.set_property("retries", 0_i32);
+    source.set_property("keep-alive", false);
+    source.set_property("iradio-mode", false);
+    source.set_property("timeout", (target.timeout.as_secs() as u32).max(1) + 1);
+    source.set_property("user-agent", concat!("StreamPulse/", env!("CARGO_PKG_VERSION")));
+    source.set_property("ssl-strict", target.tls_verify);
+    let demux = make("multipartdemux")?;
+    set_if_there(&demux, "single-stream", "true");
+    pipeline.add_many([&source, &demux])?;
+    source.link(&demux)?;
+
+    let bus = pipeline.bus().ok_or_else(|| anyhow::anyhow!("a pipeline without a bus"))?;
+    watch.listen(&bus, |_| {});
+    watch.saw(Seen::Begins(Stage::Request));
+    if let Some(pad) = source.static_pad("src") {
+        watch_answer(&pad, watch);
+    }
+    demux.connect_pad_added({
+        let pipeline = pipeline.downgrade();
+        let watch = watch.clone();
+        move |_, pad| {
+            let Some(pipeline) = pipeline.upgrade() else { return };
+            let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+            match caps.structure(0).map(|s| s.name().as_str()) {
+                Some("image/jpeg") => add_tail(&pipeline, pad, "identity", Codec::Mjpeg, &watch),
+                other => {
+                    let found = other.unwrap_or("something without a type").chars().take(40).collect();
+                    watch.saw(Seen::Ended(End::NoVideo { found }));
+                }
+            }
+        }
+    });
+    Ok(())
+}
+
+/// The head of the answer ends the stage `request`; an answer that is a page and not a stream ends the probe.
+fn watch_answer(pad: &gst::Pad, watch: &Arc<Watch>) {
+    let (watch, answered) = (watch.clone(), AtomicBool::new(false));
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::BUFFER, move |_, info| {
+        if let Some(gst::EventView::CustomDownstreamSticky(event)) = info.event().map(|e| e.view())
+            && let Some(structure) = event.structure().filter(|s| s.name() == "http-headers")
+        {
+            let status = structure.get::<u32>("http-status-code").unwrap_or(200);
+            if (200..300).contains(&status) && !answered.swap(true, Ordering::Relaxed) {
+                watch.saw(Seen::Begins(Stage::FirstPacket));
+                let kind = structure.get::<gst::Structure>("response-headers").ok().and_then(content_type);
+                if let Some(found) = kind.filter(|kind| kind.starts_with("text/") || kind.starts_with("audio/")) {
+                    watch.saw(Seen::Ended(End::NoVideo { found }));
+                }
+            }
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// The MIME type without its parameters, header names being of any case (RFC 9110 section 5.1).
+fn content_type(headers: gst::Structure) -> Option<String> {
+    let (_, value) = headers.iter().find(|(name, _)| name.as_str().eq_ignore_ascii_case("content-type"))?;
+    let text = value.get::<String>().ok()?;
+    let kind = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    Some(kind.chars().filter(char::is_ascii_graphic).take(40).collect())
+}

@@ -1,0 +1,279 @@
+//! The first half of a probe: open the camera, wait for one whole keyframe, hang up.
+
+use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+use gstreamer as gst;
+use gstreamer_app as gst_app;
+
+use super::elements::make;
+use super::watch::{ErrorFacts, Seen, Watch};
+use super::{http, rtsp};
+use crate::model::{Codec, Phases, Stage, Transport, VideoFacts};
+use crate::probe::access_unit::{h264_is_keyframe, h265_is_keyframe};
+use crate::probe::classify::End;
+use crate::probe::protocol::Target;
+
+/// One access unit that needs no other, with what the parser says of it.
+#[derive(Debug)]
+pub struct Keyframe {
+    /// Buffer and caps.
+    pub sample: gst::Sample,
+    /// Codec, size, profile and rate.
+    pub video: VideoFacts,
+}
+
+/// What receiving found.
+#[derive(Debug)]
+pub struct Received {
+    /// The keyframe, or the stage that was in progress and how it ended.
+    pub result: Result<Keyframe, (Stage, End)>,
+    /// Time of each stage up to here.
+    pub phases: Phases,
+    /// The RTP transport that was asked for.
+    pub transport: Option<Transport>,
+}
+
+/// A running pipeline that is stopped, and so hung up, when it goes out of scope.
+struct Running(gst::Pipeline);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Sends TEARDOWN where a session was set up, and waits for the answer as long as `rtsp::TEARDOWN_TIMEOUT`.
+        let _ = self.0.set_state(gst::State::Null);
+        if let Some(bus) = self.0.bus() {
+            bus.unset_sync_handler();
+        }
+    }
+}
+
+/// Opens the camera and waits for a keyframe, until `deadline`. `on_watch` gets what can end it early. `on_keyframe`
+/// is called with the result before the camera is hung up on, so that decoding need not wait for that.
+pub fn receive(
+    target: &Target,
+    transport: Transport,
+    deadline: Instant,
+    on_watch: impl FnOnce(&Arc<Watch>),
+    on_keyframe: impl FnOnce(&Received),
+) -> Received {
+    let (watch, events) = Watch::new();
+    on_watch(&watch);
+    let mut timeline = Timeline::new();
+    let rtsp = target.scheme.starts_with("rtsp");
+    let transport = if rtsp { Some(transport) } else { None };
+    if let Err(end) = resolve(target, deadline) {
+        return Received { result: Err((Stage::Resolve, end)), phases: timeline.finish(Instant::now()), transport: None };
+    }
+    let running = Running(gst::Pipeline::new());
+    watch.saw(Seen::Begins(Stage::Connect));
+    let built = match transport {
+        Some(transport) => rtsp::build(&running.0, target, transport, &watch),
+        None => http::build(&running.0, target, &watch),
+    };
+    let result = match built.and_then(|()| Ok(running.0.set_state(gst::State::Playing)?)) {
+        Ok(_) => follow(&events, &watch, &mut timeline, target, deadline),
+        // An element that cannot even start has posted why, or the plugin is missing, which the worker's Hello told.
+        Err(_) => match events.try_iter().find_map(|(_, seen)| if let Seen::Failed(facts) = seen { Some(facts) } else { None }) {
+            Some(facts) => Err((Stage::Connect, explain(&facts, &watch, target))),
+            None => Err((Stage::Connect, End::Overloaded)),
+        },
+    };
+    let received = Received { result, phases: timeline.finish(Instant::now()), transport };
+    on_keyframe(&received);
+    drop(running);
+    received
+}
+
+/// A name is resolved here first, so that a name that does not exist is told from a device that does not answer.
+fn resolve(target: &Target, deadline: Instant) -> Result<(), End> {
+    if target.host.parse::<std::net::IpAddr>().is_ok() {
+        return Ok(());
+    }
+    let found = (target.host.as_str(), target.port).to_socket_addrs().is_ok_and(|mut addresses| addresses.next().is_some());
+    if !found {
+        return Err(End::NameUnknown);
+    }
+    if Instant::now() >= deadline { Err(End::Deadline { since_media: None }) } else { Ok(()) }
+}
+
+/// Follows the events to the keyframe or to the end.
+fn follow(
+    events: &Receiver<(Instant, Seen)>,
+    watch: &Watch,
+    timeline: &mut Timeline,
+    target: &Target,
+    deadline: Instant,
+) -> Result<Keyframe, (Stage, End)> {
+    loop {
+        let (at, seen) = match events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(event) => event,
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                return Err((watch.stage(), End::Deadline { since_media: watch.since_media() }));
+            }
+        };
+        match seen {
+            Seen::Begins(stage) => timeline.begin(stage, at),
+            Seen::Keyframe(sample) => return keyframe(sample, target).map_err(|end| (Stage::Keyframe, end)),
+            Seen::Ended(end) => return Err((timeline.current, end)),
+            Seen::Failed(facts) => return Err((timeline.current, explain(&facts, watch, target))),
+            Seen::EndOfStream => {
+                return Err((timeline.current, End::Closed { after_media: watch.since_media().is_some() }));
+            }
+        }
+    }
+}
+
+/// What an element's error means, by what else is known.
+fn explain(facts: &ErrorFacts, watch: &Watch, target: &Target) -> End {
+    let stage = watch.stage();
+    let connecting = stage == Stage::Connect || (stage == Stage::Request && facts.status.is_none() && facts.open_failed);
+    if let Some(code) = facts.status {
+        return End::Status(code);
+    }
+    if connecting {
+        return ask_the_system(target);
+    }
+    if facts.wrong_type {
+        return if stage == Stage::Describe { End::NoVideo { found: String::new() } } else { End::Protocol };
+    }
+    End::Closed { after_media: watch.since_media().is_some() }
+}
+
+/// GStreamer says that the connection failed but not how: one bare TCP connection tells it.
+fn ask_the_system(target: &Target) -> End {
+    let addresses: Vec<_> = match (target.host.as_str(), target.port).to_socket_addrs() {
+        Ok(addresses) => addresses.collect(),
+        Err(_) => return End::NameUnknown,
+    };
+    let mut last = End::NameUnknown;
+    for address in addresses.iter().take(4) {
+        match TcpStream::connect_timeout(address, Duration::from_millis(400)) {
+            Ok(_) if target.scheme.ends_with('s') => return End::Tls,
+            Ok(_) => return End::Protocol,
+            Err(error) => last = End::Connect(error.kind()),
+        }
+    }
+    last
+}
+
+/// Takes the facts from the parser's caps.
+fn keyframe(sample: gst::Sample, target: &Target) -> Result<Keyframe, End> {
+    let structure = sample.caps().and_then(|caps| caps.structure(0)).ok_or(End::Protocol)?;
+    let codec = match structure.name().as_str() {
+        "video/x-h264" => Codec::H264,
+        "video/x-h265" => Codec::H265,
+        _ => Codec::Mjpeg,
+    };
+    let pixels = |field| structure.get::<i32>(field).ok().and_then(|value| u32::try_from(value).ok()).filter(|v| *v > 0);
+    let (width, height) = (pixels("width"), pixels("height"));
+    if let (Some(width), Some(height)) = (width, height)
+        && u64::from(width) * u64::from(height) > u64::from(target.max_megapixels) * 1_000_000
+    {
+        return Err(End::TooLarge { size_px: (width, height) });
+    }
+    let fps = structure.get::<gst::Fraction>("framerate").ok().filter(|f| f.numer() > 0 && f.denom() > 0);
+    let video = VideoFacts {
+        codec,
+        profile: structure.get::<String>("profile").ok(),
+        width,
+        height,
+        fps: fps.map(|f| (f64::from(f.numer()) / f64::from(f.denom()) * 100.0).round() / 100.0),
+        decoder: None,
+        hardware: false,
+    };
+    Ok(Keyframe { sample, video })
+}
+
+/// Links what turns RTP or multipart parts into whole access units behind `pad`, and reports the first keyframe.
+pub fn add_tail(pipeline: &gst::Pipeline, pad: &gst::Pad, depayloader: &str, codec: Codec, watch: &Arc<Watch>) {
+    if let Err(_error) = try_add_tail(pipeline, pad, depayloader, codec, watch) {
+        watch.saw(Seen::Ended(End::Protocol));
+    }
+}
+
+fn try_add_tail(
+    pipeline: &gst::Pipeline,
+    pad: &gst::Pad,
+    depayloader: &str,
+    codec: Codec,
+    watch: &Arc<Watch>,
+) -> anyhow::Result<()> {
+    let depay = make(depayloader)?;
+    let (parser, caps) = match codec {
+        Codec::H264 => ("h264parse", Some("video/x-h264")),
+        Codec::H265 => ("h265parse", Some("video/x-h265")),
+        Codec::Mjpeg => ("jpegparse", None),
+    };
+    let parse = make(parser)?;
+    let sink = gst_app::AppSink::builder().sync(false).async_(false).max_buffers(2).drop(false);
+    let sink = sink.build();
+    if let Some(name) = caps {
+        // Parameter sets before every keyframe, wherever the camera keeps them.
+        parse.set_property("config-interval", -1_i32);
+        let caps = gst::Caps::builder(name).field("stream-format", "byte-stream").field("alignment", "au").build();
+        sink.set_caps(Some(&caps));
+    }
+    sink.set_callbacks(
+        gst_app::AppSinkCallbacks::builder()
+            .new_sample({
+                let watch = watch.clone();
+                move |sink| {
+                    let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                    if is_keyframe(&sample, codec) {
+                        watch.saw_keyframe(sample);
+                    }
+                    Ok(gst::FlowSuccess::Ok)
+                }
+            })
+            .build(),
+    );
+    let sink: gst::Element = sink.upcast();
+    watch.count_media(pad);
+    pipeline.add_many([&depay, &parse, &sink])?;
+    gst::Element::link_many([&depay, &parse, &sink])?;
+    for element in [&sink, &parse, &depay] {
+        element.sync_state_with_parent()?;
+    }
+    let entry = depay.static_pad("sink").ok_or_else(|| anyhow::anyhow!("{depayloader} has no sink pad"))?;
+    pad.link(&entry)?;
+    Ok(())
+}
+
+/// The parser's flag first, because it is free; then the bytes, because parsers take a P picture with one intra slice
+/// for a keyframe.
+fn is_keyframe(sample: &gst::Sample, codec: Codec) -> bool {
+    let Some(buffer) = sample.buffer().filter(|b| !b.flags().contains(gst::BufferFlags::DELTA_UNIT)) else { return false };
+    let Ok(map) = buffer.map_readable() else { return false };
+    match codec {
+        Codec::H264 => h264_is_keyframe(&map),
+        Codec::H265 => h265_is_keyframe(&map),
+        Codec::Mjpeg => true,
+    }
+}
+
+/// When each stage began.
+struct Timeline {
+    phases: Phases,
+    current: Stage,
+    since: Instant,
+}
+
+impl Timeline {
+    fn new() -> Self {
+        Self { phases: Phases::default(), current: Stage::Resolve, since: Instant::now() }
+    }
+
+    fn begin(&mut self, stage: Stage, at: Instant) {
+        self.phases.add(self.current, at.saturating_duration_since(self.since));
+        self.current = stage;
+        self.since = at;
+    }
+
+    fn finish(&mut self, at: Instant) -> Phases {
+        self.phases.add(self.current, at.saturating_duration_since(self.since));
+        self.phases
+    }
+}

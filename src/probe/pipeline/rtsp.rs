@@ -1,0 +1,221 @@
+//! The RTSP source: `rtspsrc`, watched so that every stage is timed and no password is refused twice.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use gst::glib;
+use gst::prelude::*;
+use gstreamer as gst;
+use gstreamer_rtsp::rtsp_message::RTSPMessage;
+
+use super::elements::{make, set_if_there};
+use super::receive::add_tail;
+use super::watch::{Seen, Watch};
+use crate::model::{Codec, Stage, Transport};
+use crate::probe::classify::End;
+use crate::probe::protocol::Target;
+
+/// How long hanging up may take. TEARDOWN is sent at once; this bounds the wait for its answer.
+pub const TEARDOWN_TIMEOUT: Duration = Duration::from_millis(300);
+
+/// A camera that redirects more often than this is going round in circles.
+const MAX_REDIRECTS: u32 = 5;
+
+/// What `rtspsrc` is doing, as far as its progress messages and signals tell.
+struct Exchange {
+    stage: Stage,
+    /// Requests with credentials in this stage; the second means that the first was refused.
+    with_credentials: u32,
+    /// How often OPTIONS began; each further time is a redirect.
+    openings: u32,
+    video_chosen: bool,
+}
+
+impl Exchange {
+    /// True when this is news.
+    fn enter(&mut self, stage: Stage) -> bool {
+        let news = self.stage != stage;
+        if news {
+            self.stage = stage;
+            self.with_credentials = 0;
+        }
+        news
+    }
+}
+
+/// Builds the source into the pipeline and watches it. `transport` is `Tcp` or `Udp`.
+///
+/// # Errors
+/// When an element is missing.
+pub fn build(pipeline: &gst::Pipeline, target: &Target, transport: Transport, watch: &Arc<Watch>) -> anyhow::Result<()> {
+    let source = make("rtspsrc")?;
+    source.set_property("location", &target.location);
+    if let Some((user, password)) = &target.credentials {
+        source.set_property("user-id", user);
+        source.set_property("user-pw", password);
+    }
+    source.set_property("latency", 0_u32);
+    source.set_property_from_str("protocols", if transport == Transport::Udp { "udp" } else { "tcp" });
+    source.set_property("tcp-timeout", target.timeout.as_micros() as u64);
+    // 0: never fall back from UDP to TCP by itself; which transport works is remembered by the pool.
+    source.set_property("timeout", 0_u64);
+    source.set_property("teardown-timeout", TEARDOWN_TIMEOUT.as_nanos() as u64);
+    source.set_property("do-retransmission", false);
+    source.set_property("user-agent", concat!("StreamPulse/", env!("CARGO_PKG_VERSION")));
+    // No probation: the first packet counts, as it does for a person who looks.
+    set_if_there(&source, "probation", "0");
+    if !target.tls_verify {
+        set_if_there(&source, "tls-validation-flags", "0");
+    }
+    pipeline.add(&source)?;
+
+    let exchange = Arc::new(Mutex::new(Exchange {
+        stage: Stage::Connect,
+        with_credentials: 0,
+        openings: 0,
+        video_chosen: false,
+    }));
+    watch_requests(&source, &exchange, watch);
+    choose_video(&source, &exchange, watch);
+    let bus = pipeline.bus().ok_or_else(|| anyhow::anyhow!("a pipeline without a bus"))?;
+    watch.listen(&bus, {
+        let watch = watch.clone();
+        move |text| follow_progress(&exchange, &watch, text)
+    });
+    source.connect_pad_added({
+        let pipeline = pipeline.downgrade();
+        let watch = watch.clone();
+        move |_, pad| {
+            let Some(pipeline) = pipeline.upgrade() else { return };
+            let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+            match video_codec(&caps) {
+                Some(Ok(codec)) => add_tail(&pipeline, pad, depayloader(codec), codec, &watch),
+                Some(Err(name)) => watch.saw(Seen::Ended(End::UnsupportedCodec { name })),
+                None => {}
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Follows the words of `rtspsrc`'s progress messages: fixed texts of its source, not translated and not errors.
+fn follow_progress(exchange: &Mutex<Exchange>, watch: &Watch, text: &str) {
+    let stage = match text {
+        "Retrieving server options" => Stage::Options,
+        "Retrieving media info" => Stage::Describe,
+        text if text.starts_with("SETUP stream") => Stage::Setup,
+        "Sending PLAY request" => Stage::Play,
+        "Sent PLAY request" => Stage::FirstPacket,
+        _ => return,
+    };
+    let mut exchange = exchange.lock().unwrap_or_else(PoisonError::into_inner);
+    if !exchange.enter(stage) {
+        return;
+    }
+    if stage == Stage::Options {
+        exchange.openings += 1;
+        if exchange.openings > MAX_REDIRECTS + 1 {
+            watch.saw(Seen::Ended(End::Redirect));
+            return;
+        }
+    }
+    // Media may overtake the answer to PLAY.
+    if stage != Stage::FirstPacket || watch.since_media().is_none() {
+        watch.saw(Seen::Begins(stage));
+    }
+}
+
+/// Stops `rtspsrc` from offering a refused password again: it would do so eight times.
+fn watch_requests(source: &gst::Element, exchange: &Arc<Mutex<Exchange>>, watch: &Arc<Watch>) {
+    let (exchange, watch) = (exchange.clone(), watch.clone());
+    source.connect("before-send", false, move |values| {
+        let message = values.get(1).and_then(|value| value.get::<RTSPMessage>().ok());
+        let carries_credentials = message.is_some_and(|m| !m.parse_auth_credentials().is_empty());
+        let mut allowed = true;
+        if carries_credentials {
+            let mut exchange = exchange.lock().unwrap_or_else(PoisonError::into_inner);
+            exchange.with_credentials += 1;
+            allowed = exchange.with_credentials < 2;
+        }
+        if !allowed {
+            watch.saw(Seen::Ended(End::PasswordRefused));
+        }
+        Some(allowed.to_value())
+    });
+}
+
+/// Sets up the first video that can be decoded and nothing else.
+fn choose_video(source: &gst::Element, exchange: &Arc<Mutex<Exchange>>, watch: &Arc<Watch>) {
+    source.connect("select-stream", false, {
+        let exchange = exchange.clone();
+        move |values| {
+            let codec = values.get(2).and_then(|value| value.get::<gst::Caps>().ok()).and_then(|caps| video_codec(&caps));
+            let mut exchange = exchange.lock().unwrap_or_else(PoisonError::into_inner);
+            let chosen = matches!(codec, Some(Ok(_))) && !exchange.video_chosen;
+            exchange.video_chosen |= chosen;
+            Some(chosen.to_value())
+        }
+    });
+    source.connect("on-sdp", false, {
+        let (watch, exchange) = (watch.clone(), exchange.clone());
+        move |values| {
+            exchange.lock().unwrap_or_else(PoisonError::into_inner).video_chosen = false;
+            if let Some(end) = values.get(1).and_then(judge_sdp) {
+                watch.saw(Seen::Ended(end));
+            }
+            None
+        }
+    });
+}
+
+/// Says at once when there is nothing in the description that can be decoded.
+fn judge_sdp(value: &glib::Value) -> Option<End> {
+    let sdp = value.get::<gstreamer_sdp::SDPMessage>().ok()?;
+    let mut found = Vec::new();
+    let mut unknown = None;
+    for media in sdp.medias() {
+        let kind = media.media().unwrap_or_default().to_owned();
+        if kind != "video" {
+            found.push(kind);
+            continue;
+        }
+        let formats: Vec<i32> = media.formats().filter_map(|format| format.parse().ok()).collect();
+        for payload_type in formats {
+            match media.caps_from_media(payload_type).and_then(|caps| video_codec(&caps)) {
+                Some(Ok(_)) => return None,
+                Some(Err(name)) => unknown = Some(name),
+                None => {}
+            }
+        }
+    }
+    match unknown {
+        Some(name) => Some(End::UnsupportedCodec { name }),
+        None => {
+            found.dedup();
+            Some(End::NoVideo { found: found.join(" and ").chars().take(40).collect() })
+        }
+    }
+}
+
+/// The codec of RTP caps: `None` when they are not video, `Err` with the encoding's name when we cannot decode it.
+fn video_codec(caps: &gst::Caps) -> Option<Result<Codec, String>> {
+    let structure = caps.structure(0)?;
+    if structure.get::<&str>("media").ok()? != "video" {
+        return None;
+    }
+    let name = structure.get::<&str>("encoding-name").unwrap_or("unnamed");
+    Some(match name {
+        "H264" => Ok(Codec::H264),
+        "H265" => Ok(Codec::H265),
+        "JPEG" => Ok(Codec::Mjpeg),
+        other => Err(other.chars().filter(|c| c.is_ascii_graphic()).take(24).collect()),
+    })
+}
+
+fn depayloader(codec: Codec) -> &'static str {
+    match codec {
+        Codec::H264 => "rtph264depay",
+        Codec::H265 => "rtph265depay",
+        Codec::Mjpeg => "rtpjpegdepay",
+    }
+}

@@ -1,0 +1,140 @@
+//! What happens in a receive pipeline, as a timed list of events for the one thread that decides.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+use gstreamer as gst;
+
+use crate::model::Stage;
+use crate::probe::classify::End;
+
+/// Something that was seen, by any thread of the pipeline.
+#[derive(Debug)]
+pub enum Seen {
+    /// This stage begins; the one before has ended.
+    Begins(Stage),
+    /// The first whole keyframe.
+    Keyframe(gst::Sample),
+    /// It is over, for this reason.
+    Ended(End),
+    /// An element reported an error; what it means depends on what else was seen.
+    Failed(ErrorFacts),
+    /// The source ran dry.
+    EndOfStream,
+}
+
+/// The facts of an error message. Its text is not among them: it is never parsed.
+#[derive(Clone, Debug, Default)]
+pub struct ErrorFacts {
+    /// Status of the RTSP or HTTP answer.
+    pub status: Option<u16>,
+    /// The element could not open its resource: connection, TLS.
+    pub open_failed: bool,
+    /// The answer was of a kind that the element does not take.
+    pub wrong_type: bool,
+}
+
+impl ErrorFacts {
+    fn new(message: &gst::message::Error) -> Self {
+        let details = message.details();
+        let status = ["rtsp-status-code", "http-status-code"].iter().find_map(|field| {
+            let value = details?.get::<u32>(*field).ok()?;
+            u16::try_from(value).ok().filter(|code| *code >= 300)
+        });
+        let error = message.error();
+        Self {
+            status: status.or_else(|| error.matches(gst::ResourceError::NotAuthorized).then_some(401)),
+            open_failed: error.matches(gst::ResourceError::OpenRead)
+                || error.matches(gst::ResourceError::OpenReadWrite)
+                || error.matches(gst::ResourceError::NotFound),
+            wrong_type: error.matches(gst::ResourceError::Settings) || error.matches(gst::StreamError::WrongType),
+        }
+    }
+}
+
+/// Where the threads of a pipeline report, and what they count.
+#[derive(Debug)]
+pub struct Watch {
+    /// Holds 64 events; a probe makes about twelve. When it is full, further ones are of no use and are dropped.
+    events: SyncSender<(Instant, Seen)>,
+    started: Instant,
+    /// Milliseconds from `started` to the newest media, 0 before any.
+    last_media_ms: AtomicU64,
+    keyframe_sent: AtomicBool,
+    stage: Mutex<Stage>,
+}
+
+impl Watch {
+    /// A watch, and where its events come out.
+    pub fn new() -> (Arc<Self>, Receiver<(Instant, Seen)>) {
+        let (events, receiver) = sync_channel(64);
+        let watch = Self {
+            events,
+            started: Instant::now(),
+            last_media_ms: AtomicU64::new(0),
+            keyframe_sent: AtomicBool::new(false),
+            stage: Mutex::new(Stage::Resolve),
+        };
+        (Arc::new(watch), receiver)
+    }
+
+    /// Reports an event.
+    pub fn saw(&self, event: Seen) {
+        if let Seen::Begins(stage) = &event {
+            *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = *stage;
+        }
+        match self.events.try_send((Instant::now(), event)) {
+            // A dropped event is one nobody would have acted on, see `events`.
+            Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
+        }
+    }
+
+    /// The stage that began last.
+    pub fn stage(&self) -> Stage {
+        *self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Time since the newest media, `None` when there was none.
+    pub fn since_media(&self) -> Option<Duration> {
+        match self.last_media_ms.load(Ordering::Relaxed) {
+            0 => None,
+            at_ms => Some(self.started.elapsed().saturating_sub(Duration::from_millis(at_ms))),
+        }
+    }
+
+    /// Counts media that passes this pad; the first of it begins the stage `keyframe`.
+    pub fn count_media(self: &Arc<Self>, pad: &gst::Pad) {
+        let watch = self.clone();
+        pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, _| {
+            let now_ms = watch.started.elapsed().as_millis() as u64;
+            if watch.last_media_ms.swap(now_ms.max(1), Ordering::Relaxed) == 0 {
+                watch.saw(Seen::Begins(Stage::Keyframe));
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+
+    /// Reports the first keyframe only.
+    pub fn saw_keyframe(&self, sample: gst::Sample) {
+        if !self.keyframe_sent.swap(true, Ordering::Relaxed) {
+            self.saw(Seen::Keyframe(sample));
+        }
+    }
+
+    /// Listens to the pipeline's messages in the threads that post them; `progress` is told of `(code, text)`.
+    pub fn listen(self: &Arc<Self>, bus: &gst::Bus, progress: impl Fn(&str) + Send + Sync + 'static) {
+        let watch = self.clone();
+        bus.set_sync_handler(move |_, message| {
+            match message.view() {
+                gst::MessageView::Progress(message) => progress(message.text()),
+                gst::MessageView::Error(message) => watch.saw(Seen::Failed(ErrorFacts::new(message))),
+                gst::MessageView::Eos(_) => watch.saw(Seen::EndOfStream),
+                _ => {}
+            }
+            gst::BusSyncReply::Drop
+        });
+    }
+}

@@ -1,0 +1,308 @@
+//! The worker pool: the [`Prober`] of the service.
+//!
+//! Each *seat* keeps one worker process alive and carries many probes at once. A probe that overran, or was in a
+//! decoder when its worker died, is a suspect: it runs alone in the quarantine seat until it has ended clean
+//! [`CLEAN_PROBES`] times. The other probes of a lost worker are run again elsewhere; none of them is failed.
+
+mod seat;
+mod spawn;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::protocol::{MissingElement, Target};
+use super::scrub::Scrubber;
+use super::{ProbeRequest, Probed, Prober};
+use crate::model::{Outcome, ProbeReport, Reason, Stage, Transport};
+use seat::{Answer, Seat};
+
+/// A suspect is trusted again after this many probes without harm.
+pub const CLEAN_PROBES: u32 = 5;
+
+/// How often one probe is begun: normally, once more elsewhere, and alone.
+const ATTEMPTS: u32 = 3;
+
+/// How a pool is run.
+#[derive(Clone, Debug)]
+pub struct PoolOptions {
+    /// The program that has the `worker` command.
+    pub program: PathBuf,
+    /// Worker processes.
+    pub workers: usize,
+    /// Decoding threads of each.
+    pub decode_slots: usize,
+    /// Probes in flight in each.
+    pub probes_in_flight: usize,
+    /// A worker is replaced after this many probes.
+    pub retire_after_probes: u64,
+    /// A worker that holds more (resident bytes) is replaced; at twice this it is killed.
+    pub memory_limit_bytes: u64,
+    /// GStreamer's plugin registry, in a directory that can be written.
+    pub registry: PathBuf,
+}
+
+impl PoolOptions {
+    /// One worker a core, at most four, sized to this machine.
+    pub fn new(registry: PathBuf) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = cores.min(4);
+        Self {
+            // The inode that runs now: an upgrade may already have put another binary at the path.
+            program: PathBuf::from("/proc/self/exe"),
+            workers,
+            decode_slots: cores.div_ceil(workers),
+            probes_in_flight: 100,
+            retire_after_probes: 5_000,
+            memory_limit_bytes: spawn::memory_limit_bytes(workers),
+            registry,
+        }
+    }
+
+    /// Another number of workers, the decode slots still covering the cores.
+    pub fn with_workers(mut self, workers: usize) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        self.workers = workers.max(1);
+        self.decode_slots = cores.div_ceil(self.workers);
+        self
+    }
+}
+
+/// Why there is no pool.
+#[derive(Debug, Error)]
+pub enum PoolError {
+    /// The worker program does not start.
+    #[error("cannot start a probe worker: {0}; check that the streampulse program may be executed")]
+    Start(#[source] std::io::Error),
+    /// GStreamer elements are not installed.
+    #[error("{}", missing_text(.0))]
+    Missing(Vec<MissingElement>),
+    /// A worker started and did not say hello.
+    #[error("a probe worker starts and ends at once; run `gst-inspect-1.0 rtspsrc` to see whether GStreamer works here")]
+    Mute,
+}
+
+fn missing_text(missing: &[MissingElement]) -> String {
+    let elements: Vec<_> = missing.iter().map(|m| m.element.as_str()).collect();
+    let mut packages: Vec<_> = missing.iter().map(|m| m.package.as_str()).collect();
+    packages.sort_unstable();
+    packages.dedup();
+    format!("GStreamer lacks {}; install it with: sudo apt install {}", elements.join(", "), packages.join(" "))
+}
+
+/// What the pool has done, for metrics and people.
+#[derive(Clone, Debug, Default)]
+pub struct PoolMeasures {
+    /// Workers that were lost: crashed, killed for overrunning or for their memory.
+    pub restarts_total: u64,
+    /// Streams in quarantine.
+    pub suspects: usize,
+    /// Process ids of the workers that are ready.
+    pub worker_pids: Vec<u32>,
+    /// Decoders of the workers, `codec: element`.
+    pub decoders: Vec<String>,
+    /// Sandbox layers that are active in the workers.
+    pub sandbox: Vec<String>,
+}
+
+/// The pool. Cloning it shares it.
+#[derive(Clone)]
+pub struct Pool {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    seats: Vec<Arc<Seat>>,
+    quarantine: Arc<Seat>,
+    memory: Mutex<HashMap<String, Remembered>>,
+    /// Told whenever a seat may have room again.
+    room: Arc<Notify>,
+    restarts_total: Arc<AtomicU64>,
+    tasks: TaskTracker,
+    cancel: CancellationToken,
+}
+
+/// What is remembered of a stream.
+#[derive(Clone, Copy, Debug, Default)]
+struct Remembered {
+    /// The transport that brought media last.
+    transport: Option<Transport>,
+    /// Clean probes still to come before it may share a worker again.
+    suspect_for: u32,
+}
+
+impl Pool {
+    /// Warms GStreamer's registry, starts the workers and waits until the first is ready.
+    ///
+    /// # Errors
+    /// [`PoolError`], which names what is missing.
+    pub async fn start(options: PoolOptions) -> Result<Self, PoolError> {
+        spawn::warm_registry(&options).await?;
+        let room = Arc::new(Notify::new());
+        let restarts_total = Arc::new(AtomicU64::new(0));
+        let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
+        let seat = |options: PoolOptions| {
+            Arc::new(Seat::new(options, room.clone(), restarts_total.clone(), tasks.clone(), cancel.clone()))
+        };
+        let seats: Vec<_> = (0..options.workers.max(1)).map(|_| seat(options.clone())).collect();
+        let quarantine = seat(PoolOptions { probes_in_flight: 1, decode_slots: 1, ..options });
+        let pool = Self {
+            inner: Arc::new(Inner {
+                seats,
+                quarantine,
+                memory: Mutex::default(),
+                room,
+                restarts_total,
+                tasks,
+                cancel,
+            }),
+        };
+        for seat in &pool.inner.seats {
+            seat.open().await?;
+        }
+        Ok(pool)
+    }
+
+    /// What the pool has done.
+    pub fn measures(&self) -> PoolMeasures {
+        let memory = self.inner.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let (decoders, sandbox) = self.inner.seats.iter().find_map(|seat| seat.facts()).unwrap_or_default();
+        PoolMeasures {
+            restarts_total: self.inner.restarts_total.load(Ordering::Relaxed),
+            suspects: memory.values().filter(|r| r.suspect_for > 0).count(),
+            worker_pids: self.inner.all_seats().filter_map(|seat| seat.pid()).collect(),
+            decoders,
+            sandbox,
+        }
+    }
+
+    /// Lets the workers hang up their sessions and ends them.
+    pub async fn close(&self) {
+        self.inner.cancel.cancel();
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+    }
+}
+
+impl Prober for Pool {
+    fn probe(&self, request: ProbeRequest) -> Pin<Box<dyn Future<Output = Probed> + Send + '_>> {
+        Box::pin(self.inner.probe(request))
+    }
+}
+
+impl Inner {
+    fn all_seats(&self) -> impl Iterator<Item = &Arc<Seat>> {
+        self.seats.iter().chain([&self.quarantine])
+    }
+
+    async fn probe(&self, request: ProbeRequest) -> Probed {
+        let started = Instant::now();
+        for attempt in 1..=ATTEMPTS {
+            let remembered = self.recall(&request.key);
+            let alone = remembered.suspect_for > 0 || attempt == ATTEMPTS;
+            let target = Target::new(&request, remembered.transport_for(request.transport));
+            match self.run(alone, &target).await {
+                Answer::Report(report, jpeg) => {
+                    self.learn(&request, &report);
+                    return believe(&request, *report, jpeg);
+                }
+                Answer::Lost { suspect } => {
+                    if suspect {
+                        self.suspect(&request.key);
+                    }
+                    if alone {
+                        return ours(Reason::WorkerCrashed, started);
+                    }
+                }
+                Answer::Overran => {
+                    self.suspect(&request.key);
+                    return ours(Reason::WorkerTimeout, started);
+                }
+                Answer::NoRoom => return ours(Reason::Overloaded, started),
+            }
+        }
+        ours(Reason::WorkerCrashed, started)
+    }
+
+    /// Runs in the seat with the fewest probes in flight, or alone; waits for room, but not for ever.
+    async fn run(&self, alone: bool, target: &Target) -> Answer {
+        let patience = tokio::time::sleep(target.timeout + Duration::from_secs(5));
+        tokio::pin!(patience);
+        loop {
+            let room = self.room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            let seat = if alone {
+                // The quarantine worker is started when it is first needed. A failure is logged there; no room is the answer.
+                let _ = self.quarantine.open().await;
+                self.quarantine.has_room().then_some(&self.quarantine)
+            } else {
+                self.seats.iter().filter(|seat| seat.has_room()).min_by_key(|seat| seat.in_flight())
+            };
+            if let Some(running) = seat.and_then(|seat| seat.begin(target)) {
+                return running.answer().await;
+            }
+            tokio::select! {
+                () = room => {}
+                () = &mut patience => return Answer::NoRoom,
+            }
+        }
+    }
+
+    fn recall(&self, key: &str) -> Remembered {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied().unwrap_or_default()
+    }
+
+    fn suspect(&self, key: &str) {
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.entry(key.to_owned()).or_default().suspect_for = CLEAN_PROBES;
+        tracing::warn!(stream = key, "probing alone from now on: its last probe took a worker down or overran");
+    }
+
+    /// A clean end counts for a suspect; a transport that brought a picture is tried first from now on.
+    fn learn(&self, request: &ProbeRequest, report: &ProbeReport) {
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = memory.entry(request.key.clone()).or_default();
+        entry.suspect_for = entry.suspect_for.saturating_sub(1);
+        entry.transport = if report.outcome == Outcome::Ok { report.transport } else { None };
+        if entry.suspect_for == 0 && entry.transport.is_none() {
+            memory.remove(&request.key);
+        }
+    }
+}
+
+impl Remembered {
+    fn transport_for(self, wanted: Transport) -> Transport {
+        match (wanted, self.transport) {
+            (Transport::Auto, Some(Transport::Udp)) => Transport::Udp,
+            _ => wanted,
+        }
+    }
+}
+
+/// A worker has parsed hostile bytes: its texts are scrubbed again and bounded on this side.
+fn believe(request: &ProbeRequest, mut report: ProbeReport, jpeg: Vec<u8>) -> Probed {
+    let scrubber = Scrubber::new(&request.url, request.credentials.as_ref());
+    if let Outcome::Failed { detail, .. } = &mut report.outcome {
+        *detail = scrubber.clean(detail);
+    }
+    if let Some(video) = &mut report.video {
+        video.profile = video.profile.take().map(|text| scrubber.clean(&text));
+        video.decoder = video.decoder.take().map(|text| scrubber.clean(&text));
+    }
+    let jpeg = (!jpeg.is_empty()).then(|| jpeg.into());
+    Probed { report, jpeg }
+}
+
+fn ours(reason: Reason, started: Instant) -> Probed {
+    Probed { report: ProbeReport::failed(Stage::Resolve, reason, "", started.elapsed()), jpeg: None }
+}

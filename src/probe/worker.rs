@@ -1,0 +1,236 @@
+//! The worker process: probes what it is told to, many at once, until its socket closes.
+//!
+//! One thread reads the socket; each probe has a thread while it receives, which is almost all waiting; a bounded
+//! number of threads decode. Nothing here decides about health.
+
+mod decoding;
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use super::classify::{End, classify};
+use super::pipeline::receive::{Received, receive};
+use super::pipeline::{elements, hardware};
+use super::protocol::{FromWorker, Target, ToWorker, read_frame, write_frame};
+use super::{pipeline, sandbox};
+use crate::model::{ProbeReport, Stage, Transport};
+use decoding::{Decoded, Decoding, Job};
+
+/// Stack of a receiving thread: it only waits, GStreamer's own threads do the work.
+const STACK_BYTES: usize = 256 * 1024;
+
+/// How long a worker whose monitor is gone may take to hang up its sessions.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Runs a worker on the socket that is its standard input.
+///
+/// # Errors
+/// When the socket or GStreamer fails; a broken camera is no error.
+pub fn run(decode_slots: usize) -> anyhow::Result<()> {
+    let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let layers = sandbox::enter()?;
+    pipeline::init()?;
+    let mut reader = socket.try_clone()?;
+    let worker = Arc::new(Worker {
+        socket: Mutex::new(socket),
+        running: Mutex::new(HashMap::new()),
+        idle: Condvar::new(),
+        decoding: Decoding::start(decode_slots)?,
+    });
+    worker.say(&FromWorker::Hello { missing: elements::missing(), decoders: hardware::overview(), sandbox: layers }, &[]);
+    while let Ok(Some((message, _))) = read_frame::<ToWorker>(&mut reader) {
+        match message {
+            ToWorker::Probe { id, target } => worker.clone().start(id, target),
+            ToWorker::Cancel { id } => worker.cancel(|running| running == id),
+            ToWorker::Ping { number } => worker.say(&FromWorker::Pong { number }, &[]),
+        }
+    }
+    worker.cancel(|_| true);
+    worker.wait_until_idle(GOODBYE);
+    Ok(())
+}
+
+struct Worker {
+    socket: Mutex<UnixStream>,
+    /// Probes in flight, each with what ends it early once it has a pipeline.
+    running: Mutex<HashMap<u64, Weak<Cancel>>>,
+    idle: Condvar,
+    decoding: Decoding,
+}
+
+/// Ends a probe early, before or after its pipeline exists.
+#[derive(Default)]
+struct Cancel(Mutex<CancelState>);
+
+#[derive(Default)]
+struct CancelState {
+    cancelled: bool,
+    stop: Option<Box<dyn Fn() + Send>>,
+}
+
+impl Cancel {
+    fn cancel(&self) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.cancelled = true;
+        if let Some(stop) = &state.stop {
+            stop();
+        }
+    }
+
+    fn on_cancel(&self, stop: impl Fn() + Send + 'static) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.cancelled {
+            stop();
+        }
+        state.stop = Some(Box::new(stop));
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).cancelled
+    }
+}
+
+impl Worker {
+    /// Says something; when nobody listens any more the reading thread finds out, too.
+    fn say(&self, message: &FromWorker, body: &[u8]) {
+        let mut socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = write_frame(&mut *socket, message, body);
+    }
+
+    fn start(self: Arc<Self>, id: u64, target: Target) {
+        let cancel = Arc::new(Cancel::default());
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::downgrade(&cancel));
+        let worker = self.clone();
+        let thread = std::thread::Builder::new().name(format!("probe {id}")).stack_size(STACK_BYTES);
+        let started = thread.spawn(move || {
+            let (report, jpeg) = worker.probe(id, &target, &cancel);
+            if !cancel.is_cancelled() {
+                worker.say(&FromWorker::Report { id, report: Box::new(report) }, &jpeg);
+            }
+            worker.forget(id);
+        });
+        if started.is_err() {
+            let report = failed(Stage::Resolve, &End::Overloaded, Duration::ZERO);
+            self.say(&FromWorker::Report { id, report: Box::new(report) }, &[]);
+            self.forget(id);
+        }
+    }
+
+    fn forget(&self, id: u64) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.remove(&id);
+        if running.is_empty() {
+            self.idle.notify_all();
+        }
+    }
+
+    fn cancel(&self, which: impl Fn(u64) -> bool) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = running.iter().filter(|(id, _)| which(**id));
+        for cancel in wanted.filter_map(|(_, cancel)| cancel.upgrade()) {
+            cancel.cancel();
+        }
+    }
+
+    fn wait_until_idle(&self, patience: Duration) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let _unused = self.idle.wait_timeout_while(running, patience, |running| !running.is_empty());
+    }
+
+    /// One probe from the first packet sent to the finished report.
+    fn probe(&self, id: u64, target: &Target, cancel: &Arc<Cancel>) -> (ProbeReport, Vec<u8>) {
+        let started = Instant::now();
+        let deadline = started + target.timeout;
+        let first = if target.transport == Transport::Udp { Transport::Udp } else { Transport::Tcp };
+        let (mut received, mut decoded) = self.attempt(id, target, first, deadline, cancel);
+        // A camera that refuses TCP is asked for UDP in the same probe.
+        let refused = matches!(received.result, Err((_, End::Status(461))));
+        if refused && target.transport == Transport::Auto {
+            (received, decoded) = self.attempt(id, target, Transport::Udp, deadline, cancel);
+        }
+        finish(received, decoded, started)
+    }
+
+    fn attempt(
+        &self,
+        id: u64,
+        target: &Target,
+        transport: Transport,
+        deadline: Instant,
+        cancel: &Arc<Cancel>,
+    ) -> (Received, Option<Decoded>) {
+        // Holds the one answer of the decoding thread.
+        let (answer, answers) = sync_channel(1);
+        let received = receive(
+            target,
+            transport,
+            deadline,
+            |watch| {
+                let watch = Arc::downgrade(watch);
+                cancel.on_cancel(move || {
+                    if let Some(watch) = watch.upgrade() {
+                        watch.saw(super::pipeline::Seen::Ended(End::Cancelled));
+                    }
+                });
+            },
+            |received| self.decode(id, target, received, answer),
+        );
+        // The decoding thread has a deadline of its own; what a hung decoder costs is the pool's to bound.
+        let decoded = if received.result.is_ok() { answers.recv().ok() } else { None };
+        (received, decoded)
+    }
+
+    fn decode(&self, id: u64, target: &Target, received: &Received, answer: SyncSender<Decoded>) {
+        let Ok(keyframe) = &received.result else { return };
+        self.say(&FromWorker::Decoding { id }, &[]);
+        let job = Job { sample: keyframe.sample.clone(), codec: keyframe.video.codec, snapshot: target.snapshot, answer };
+        self.decoding.put(job);
+    }
+}
+
+fn failed(stage: Stage, end: &End, latency: Duration) -> ProbeReport {
+    ProbeReport {
+        outcome: classify(stage, end),
+        ..ProbeReport::failed(stage, crate::model::Reason::Overloaded, "", latency)
+    }
+}
+
+/// Puts the two halves together.
+fn finish(received: Received, decoded: Option<Decoded>, started: Instant) -> (ProbeReport, Vec<u8>) {
+    let mut phases = received.phases;
+    let waiting = started.elapsed();
+    let keyframe = match received.result {
+        Ok(keyframe) => keyframe,
+        Err((stage, end)) => {
+            let mut report = failed(stage, &end, phases.iter().map(|(_, took)| took).sum());
+            report.phases = phases;
+            report.transport = received.transport;
+            return (report, Vec::new());
+        }
+    };
+    let mut video = keyframe.video;
+    let Some(decoded) = decoded else {
+        let mut report = failed(Stage::Decode, &End::Overloaded, waiting);
+        (report.phases, report.video, report.transport) = (phases, Some(video), received.transport);
+        return (report, Vec::new());
+    };
+    phases.add(Stage::Decode, decoded.decode_took);
+    video.decoder = Some(hardware::software_decoder(video.codec).to_owned());
+    if let Some((width, height)) = decoded.size_px {
+        (video.width, video.height) = (Some(width), Some(height));
+    }
+    let (outcome, picture, jpeg) = match decoded.result {
+        Ok((stats, jpeg)) => {
+            phases.add(Stage::Picture, decoded.picture_took);
+            (crate::model::Outcome::Ok, Some(stats), jpeg.map_or_else(Vec::new, |jpeg| jpeg.to_vec()))
+        }
+        Err(end) => (classify(Stage::Decode, &end), None, Vec::new()),
+    };
+    let latency = phases.iter().map(|(_, took)| took).sum();
+    (ProbeReport { outcome, latency, phases, video: Some(video), picture, transport: received.transport }, jpeg)
+}
