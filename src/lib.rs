@@ -61,6 +61,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr))]
 
 pub mod backoff;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod health;
