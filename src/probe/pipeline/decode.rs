@@ -117,6 +117,8 @@ pub struct Slot {
     codec: Codec,
     elements: Vec<gst::Element>,
     input: gst::Pad,
+    /// Kept here because a link holds no reference to its pads.
+    taker: gst::Pad,
     output: Arc<Output>,
     frames: Receiver<gst::Buffer>,
     caps: Option<gst::Caps>,
@@ -126,6 +128,7 @@ pub struct Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         let _ = self.input.set_active(false);
+        let _ = self.taker.set_active(false);
         for element in &self.elements {
             let _ = element.set_state(gst::State::Null);
         }
@@ -160,7 +163,7 @@ impl Slot {
         taker.set_active(true)?;
         input.set_active(true)?;
         input.push_event(gst::event::StreamStart::new("keyframe"));
-        Ok(Self { codec, elements, input, output, frames, caps: None, pushed: 0 })
+        Ok(Self { codec, elements, input, taker, output, frames, caps: None, pushed: 0 })
     }
 
     /// The codec it was made for.

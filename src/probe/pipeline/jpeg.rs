@@ -18,6 +18,8 @@ const QUALITY: i32 = 85;
 pub struct Encoder {
     element: gst::Element,
     input: gst::Pad,
+    /// Kept here because a link holds no reference to its pads.
+    taker: gst::Pad,
     encoded: Receiver<gst::Buffer>,
     size: Option<(usize, usize)>,
 }
@@ -25,6 +27,7 @@ pub struct Encoder {
 impl Drop for Encoder {
     fn drop(&mut self) {
         let _ = self.input.set_active(false);
+        let _ = self.taker.set_active(false);
         let _ = self.element.set_state(gst::State::Null);
     }
 }
@@ -53,7 +56,7 @@ impl Encoder {
         taker.set_active(true)?;
         input.set_active(true)?;
         input.push_event(gst::event::StreamStart::new("picture"));
-        Ok(Self { element, input, encoded, size: None })
+        Ok(Self { element, input, taker, encoded, size: None })
     }
 
     /// Encodes one picture. After an error the encoder must not be used again.

@@ -1,0 +1,78 @@
+//! The picture that comes back is the true one: compared with a reference made by another decoder.
+
+mod common;
+
+use common::{clip, decode_jpeg, pool, psnr, reference, request};
+use streampulse::model::{Outcome, Transport};
+use streampulse::probe::Prober as _;
+use streampulse::simulator::{ParameterSets, SimulatedCamera, Simulator, SimulatorOptions, Start, Transports, clips};
+
+/// Least PSNR of a picture that is the reference, through one JPEG.
+const TRUE_PICTURE_DB: f64 = 35.0;
+
+/// Probes a camera of a fresh simulator `times` times and compares each picture.
+async fn expect_true_picture(camera: SimulatedCamera, reference_name: &str, transport: Transport, times: usize) {
+    let name = camera.name().to_owned();
+    let simulator = Simulator::start(SimulatorOptions::new([camera])).await.expect("simulator");
+    let pool = pool().await;
+    let expected = reference(reference_name);
+    for time in 0..times {
+        let mut request = request(&name, &simulator.url_with_credentials(&name));
+        request.transport = transport;
+        let probed = pool.probe(request).await;
+        assert_eq!(probed.report.outcome, Outcome::Ok, "{name}, time {time}: {:?}", probed.report);
+        let got = decode_jpeg(&probed.jpeg.expect("a picture"));
+        let db = psnr(&got, &expected);
+        assert!(db > TRUE_PICTURE_DB, "{name}, time {time}: {db:.1} dB");
+        println!("{name}: {db:.1} dB {:?}", probed.report.phases);
+    }
+    pool.close().await;
+}
+
+#[tokio::test]
+async fn h264_joined_anywhere() {
+    let camera = SimulatedCamera::rtsp("h264", clips::pattern_h264());
+    expect_true_picture(camera, "pattern-720p-h264.png", Transport::Auto, 20).await;
+}
+
+#[tokio::test]
+async fn h265_joined_anywhere() {
+    let camera = SimulatedCamera::rtsp("h265", clips::pattern_h265());
+    expect_true_picture(camera, "pattern-720p-h265.png", Transport::Auto, 20).await;
+}
+
+#[tokio::test]
+async fn h264_over_udp() {
+    let camera = SimulatedCamera::rtsp("udp", clips::pattern_h264()).transports(Transports::UdpOnly);
+    expect_true_picture(camera, "pattern-720p-h264.png", Transport::Auto, 5).await;
+    let camera = SimulatedCamera::rtsp("udp asked for", clips::pattern_h265());
+    expect_true_picture(camera, "pattern-720p-h265.png", Transport::Udp, 3).await;
+}
+
+#[tokio::test]
+async fn every_kind_of_h264() {
+    for (file, reference_name) in [
+        ("bframes.h264", "bframes.png"),
+        ("slices.h264", "slices.png"),
+        ("interlaced.h264", "interlaced.png"),
+        ("fullrange.h264", "fullrange.png"),
+        ("bt601.h264", "bt601.png"),
+        ("odd-322x182.h264", "odd-322x182.png"),
+        ("odd-426x242.h264", "odd-426x242.png"),
+    ] {
+        let camera = SimulatedCamera::rtsp(file, clip(file));
+        expect_true_picture(camera, reference_name, Transport::Auto, 2).await;
+    }
+}
+
+#[tokio::test]
+async fn parameter_sets_anywhere() {
+    for place in [ParameterSets::SdpOnly, ParameterSets::InBandOnly, ParameterSets::Both] {
+        for start in [Start::Live, Start::KeyframeFirst] {
+            let camera = SimulatedCamera::rtsp(format!("{place:?}"), clips::pattern_h264()).parameter_sets(place).start(start);
+            expect_true_picture(camera, "pattern-720p-h264.png", Transport::Auto, 1).await;
+            let camera = SimulatedCamera::rtsp(format!("{place:?} h265"), clips::pattern_h265()).parameter_sets(place).start(start);
+            expect_true_picture(camera, "pattern-720p-h265.png", Transport::Auto, 1).await;
+        }
+    }
+}
