@@ -24,7 +24,6 @@ async fn expect_true_picture(camera: SimulatedCamera, reference_name: &str, tran
         let got = decode_jpeg(&probed.jpeg.expect("a picture"));
         let db = psnr(&got, &expected);
         assert!(db > TRUE_PICTURE_DB, "{name}, time {time}: {db:.1} dB");
-        println!("{name}: {db:.1} dB {:?}", probed.report.phases);
     }
     pool.close().await;
 }
@@ -47,6 +46,26 @@ async fn h264_over_udp() {
     expect_true_picture(camera, "pattern-720p-h264.png", Transport::Auto, 5).await;
     let camera = SimulatedCamera::rtsp("udp asked for", clips::pattern_h265());
     expect_true_picture(camera, "pattern-720p-h265.png", Transport::Udp, 3).await;
+}
+
+#[tokio::test]
+async fn mjpeg_over_http() {
+    // Every picture of Motion JPEG is a keyframe, so the one that comes back is any one of the clip.
+    let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/src/simulator/clips/pool.mjpeg")).expect("clip");
+    let starts: Vec<_> = (0..bytes.len() - 2).filter(|&i| bytes[i..].starts_with(&[0xff, 0xd8, 0xff])).collect();
+    let ends = starts.iter().skip(1).copied().chain([bytes.len()]);
+    let pictures: Vec<_> = starts.iter().zip(ends).map(|(&start, end)| decode_jpeg(&bytes[start..end])).collect();
+    let simulator = Simulator::start(SimulatorOptions::new([SimulatedCamera::mjpeg("pool", clips::pool_mjpeg())])).await;
+    let simulator = simulator.expect("simulator");
+    let pool = pool().await;
+    for time in 0..20 {
+        let probed = pool.probe(request("pool", &simulator.url("pool"))).await;
+        assert_eq!(probed.report.outcome, Outcome::Ok, "time {time}: {:?}", probed.report);
+        let got = decode_jpeg(&probed.jpeg.expect("a picture"));
+        let best = pictures.iter().map(|picture| psnr(&got, picture)).fold(0.0, f64::max);
+        assert!(best > TRUE_PICTURE_DB, "time {time}: {best:.1} dB");
+    }
+    pool.close().await;
 }
 
 #[tokio::test]

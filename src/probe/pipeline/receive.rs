@@ -136,6 +136,9 @@ fn explain(facts: &ErrorFacts, watch: &Watch, target: &Target) -> End {
     if connecting {
         return ask_the_system(target);
     }
+    if stage == Stage::Setup && facts.nothing_set_up {
+        return End::Status(461);
+    }
     if facts.wrong_type {
         return if stage == Stage::Describe { End::NoVideo { found: String::new() } } else { End::Protocol };
     }

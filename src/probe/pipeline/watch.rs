@@ -35,6 +35,8 @@ pub struct ErrorFacts {
     pub open_failed: bool,
     /// The answer was of a kind that the element does not take.
     pub wrong_type: bool,
+    /// No stream could be set up, with every answer taken.
+    pub nothing_set_up: bool,
 }
 
 impl ErrorFacts {
@@ -50,6 +52,8 @@ impl ErrorFacts {
             open_failed: error.matches(gst::ResourceError::OpenRead)
                 || error.matches(gst::ResourceError::OpenReadWrite)
                 || error.matches(gst::ResourceError::NotFound),
+            // `rtspsrc` takes a 461 as a hint to try its next transport; when there is none it ends with this code.
+            nothing_set_up: error.matches(gst::StreamError::CodecNotFound),
             wrong_type: error.matches(gst::ResourceError::Settings) || error.matches(gst::StreamError::WrongType),
         }
     }
