@@ -1,6 +1,7 @@
 //! The command line: what can be asked, and the exit code of each answer.
 
 mod probe;
+mod serve;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,15 +27,28 @@ pub const DEFAULT_CONFIG: &str = "/etc/streampulse/config.yaml";
 #[derive(Debug, Parser)]
 #[command(name = "streampulse", version, about = "Tells the truth about a mixed fleet of IP cameras", long_about = None)]
 struct Arguments {
-    /// The configuration file.
-    #[arg(long, global = true, env = "STREAMPULSE_CONFIG", default_value = DEFAULT_CONFIG, value_name = "FILE")]
-    config: PathBuf,
+    /// The configuration file [default: STREAMPULSE_CONFIG, else /etc/streampulse/config.yaml].
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the service (the default command).
+    Serve,
+    /// Run the whole service with simulated cameras, some of them broken, on a temporary directory.
+    Demo {
+        /// Where the dashboard listens.
+        #[arg(long, default_value = "127.0.0.1:6969", value_name = "ADDRESS")]
+        listen: std::net::SocketAddr,
+    },
+    /// Say what is wrong or odd in a configuration file; exit 0 when the service would take it, 78 when not.
+    CheckConfig {
+        /// The file [default: the one that the service would read].
+        file: Option<PathBuf>,
+    },
     /// Probe one camera now and say what was found; exit 0 when there is a picture, 1 when there is not.
     Probe(ProbeArguments),
     /// Probe cameras for a monitor (internal).
@@ -111,10 +125,22 @@ pub fn run() -> u8 {
             return if error.use_stderr() { EX_USAGE } else { 0 };
         }
     };
+    let config = arguments
+        .config
+        .or_else(|| crate::config::Overrides::from_env().config_path)
+        .unwrap_or_else(|| PathBuf::from(DEFAULT_CONFIG));
     match arguments.command {
+        None | Some(Command::Serve) => {
+            log_to_stderr();
+            with_runtime(serve::serve(&config))
+        }
+        Some(Command::Demo { listen }) => {
+            log_to_stderr();
+            with_runtime(serve::demo(listen))
+        }
+        Some(Command::CheckConfig { file }) => serve::check_config(&file.unwrap_or(config)),
         Some(Command::Worker { warm_registry, decode_slots }) => worker(warm_registry, decode_slots),
-        Some(Command::Probe(probe_arguments)) => with_runtime(probe::run(&arguments.config, probe_arguments)),
-        None => EX_USAGE,
+        Some(Command::Probe(probe_arguments)) => with_runtime(probe::run(&config, probe_arguments)),
     }
 }
 
@@ -133,6 +159,21 @@ fn with_runtime(command: impl Future<Output = u8>) -> u8 {
         }
         Err(error) => complain(&format!("cannot start the runtime: {error}"), EX_UNAVAILABLE),
     }
+}
+
+/// Log lines go to standard error, where systemd's journal takes them. `STREAMPULSE_LOG` says which (default `info`).
+fn log_to_stderr() {
+    use std::io::IsTerminal as _;
+    let filter = tracing_subscriber::EnvFilter::try_from_env("STREAMPULSE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let terminal = std::io::stderr().is_terminal();
+    let format = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // The journal has a time of its own for every line.
+    let _ = if std::env::var_os("JOURNAL_STREAM").is_some() {
+        format.with_ansi(false).without_time().try_init()
+    } else {
+        format.with_ansi(terminal).try_init()
+    };
 }
 
 /// One line on standard error.

@@ -60,6 +60,7 @@
 //! `tests/architecture.rs` reads the paths in the source and holds this; its tables are the exact form.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr))]
 
+pub mod app;
 pub mod backoff;
 pub mod cli;
 pub mod clock;

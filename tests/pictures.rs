@@ -55,7 +55,8 @@ async fn mjpeg_over_http() {
     let starts: Vec<_> = (0..bytes.len() - 2).filter(|&i| bytes[i..].starts_with(&[0xff, 0xd8, 0xff])).collect();
     let ends = starts.iter().skip(1).copied().chain([bytes.len()]);
     let pictures: Vec<_> = starts.iter().zip(ends).map(|(&start, end)| decode_jpeg(&bytes[start..end])).collect();
-    let simulator = Simulator::start(SimulatorOptions::new([SimulatedCamera::mjpeg("pool", clips::pool_mjpeg())])).await;
+    let simulator =
+        Simulator::start(SimulatorOptions::new([SimulatedCamera::mjpeg("pool", clips::pool_mjpeg())])).await;
     let simulator = simulator.expect("simulator");
     let pool = pool().await;
     for time in 0..20 {
@@ -88,9 +89,12 @@ async fn every_kind_of_h264() {
 async fn parameter_sets_anywhere() {
     for place in [ParameterSets::SdpOnly, ParameterSets::InBandOnly, ParameterSets::Both] {
         for start in [Start::Live, Start::KeyframeFirst] {
-            let camera = SimulatedCamera::rtsp(format!("{place:?}"), clips::pattern_h264()).parameter_sets(place).start(start);
+            let camera =
+                SimulatedCamera::rtsp(format!("{place:?}"), clips::pattern_h264()).parameter_sets(place).start(start);
             expect_true_picture(camera, "pattern-720p-h264.png", Transport::Auto, 1).await;
-            let camera = SimulatedCamera::rtsp(format!("{place:?} h265"), clips::pattern_h265()).parameter_sets(place).start(start);
+            let camera = SimulatedCamera::rtsp(format!("{place:?} h265"), clips::pattern_h265())
+                .parameter_sets(place)
+                .start(start);
             expect_true_picture(camera, "pattern-720p-h265.png", Transport::Auto, 1).await;
         }
     }

@@ -117,7 +117,8 @@ fn to_text(shown_url: &str, report: &ProbeReport) -> String {
         lines.push(format!("next step: {next_step}"));
     }
     if let Some(video) = &report.video {
-        let size = video.width.zip(video.height).map_or_else(String::new, |(width, height)| format!(" {width}×{height}"));
+        let size =
+            video.width.zip(video.height).map_or_else(String::new, |(width, height)| format!(" {width}×{height}"));
         let profile = video.profile.as_deref().map_or_else(String::new, |profile| format!(" {profile}"));
         let fps = video.fps.map_or_else(String::new, |fps| format!(", {fps} pictures/s"));
         let decoder = video.decoder.as_deref().map_or_else(String::new, |decoder| format!(", decoded by {decoder}"));

@@ -90,7 +90,9 @@ fn deadline(stage: Stage, since_media: Option<Duration>) -> (Stage, Reason, Stri
     let reason = match stage {
         Stage::Resolve => Reason::DnsFailed,
         Stage::Connect => Reason::ConnectTimeout,
-        Stage::Tls | Stage::Options | Stage::Describe | Stage::Setup | Stage::Play | Stage::Request => Reason::ResponseTimeout,
+        Stage::Tls | Stage::Options | Stage::Describe | Stage::Setup | Stage::Play | Stage::Request => {
+            Reason::ResponseTimeout
+        }
         Stage::FirstPacket => Reason::NoData,
         Stage::Keyframe => match since_media {
             Some(pause) if pause > STALL => Reason::Stalled,

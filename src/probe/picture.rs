@@ -96,9 +96,9 @@ pub fn measure(picture: &Yuv420) -> PictureStats {
     let samples = picture.y.len().max(1) as f64;
     let (mut sum, mut squares) = (0_u64, 0_u64);
     for row in picture.y.chunks_exact(picture.width) {
-        let (row_sum, row_squares) = row
-            .iter()
-            .fold((0_u32, 0_u64), |(sum, squares), &y| (sum + u32::from(y), squares + u64::from(u32::from(y) * u32::from(y))));
+        let (row_sum, row_squares) = row.iter().fold((0_u32, 0_u64), |(sum, squares), &y| {
+            (sum + u32::from(y), squares + u64::from(u32::from(y) * u32::from(y)))
+        });
         sum += u64::from(row_sum);
         squares += row_squares;
     }
@@ -283,14 +283,15 @@ mod tests {
     #[test]
     fn bt709_becomes_bt601() {
         // Limited-range BT.709 codes of 100 % red, green and blue, and their JFIF codes.
-        for ((y, u, v), expected) in [
-            ((63, 102, 240), (76, 85, 255)),
-            ((173, 42, 26), (150, 44, 21)),
-            ((32, 240, 118), (29, 255, 107)),
-        ] {
+        for ((y, u, v), expected) in
+            [((63, 102, 240), (76, 85, 255)), ((173, 42, 26), (150, 44, 21)), ((32, 240, 118), (29, 255, 107))]
+        {
             let got = flat(y, u, v, Matrix::Bt709, false);
             let near = |a: u8, b: u8| a.abs_diff(b) <= 1;
-            assert!(near(got.0, expected.0) && near(got.1, expected.1) && near(got.2, expected.2), "{got:?} {expected:?}");
+            assert!(
+                near(got.0, expected.0) && near(got.1, expected.1) && near(got.2, expected.2),
+                "{got:?} {expected:?}"
+            );
         }
     }
 
@@ -320,16 +321,17 @@ mod tests {
         let (u, v): (Vec<u8>, Vec<u8>) = interleaved.chunks(2).map(|pair| (pair[0], pair[1])).unzip();
         let base = Decoded { luma: plane(&luma, 8), chroma: None, matrix: Matrix::Bt709, full_range: false };
         let planar = Decoded { chroma: Some((plane(&u, 4), plane(&v, 4))), ..base };
-        let part = |offset: usize| Plane {
-            data: &interleaved[offset..],
-            stride_bytes: 8,
-            step_bytes: 2,
-            width: 4,
-            height: 4,
-        };
+        let part =
+            |offset: usize| Plane { data: &interleaved[offset..], stride_bytes: 8, step_bytes: 2, width: 4, height: 4 };
         let nv12 = Decoded { chroma: Some((part(0), part(1))), ..base };
         let wide = |samples: &[u8]| -> Vec<u8> {
-            samples.chunks(4).flat_map(|row| { let r: Vec<u8> = row.iter().flat_map(|&s| [s, s]).collect(); [r.clone(), r].concat() }).collect()
+            samples
+                .chunks(4)
+                .flat_map(|row| {
+                    let r: Vec<u8> = row.iter().flat_map(|&s| [s, s]).collect();
+                    [r.clone(), r].concat()
+                })
+                .collect()
         };
         let (wide_u, wide_v) = (wide(&u), wide(&v));
         let yuv444 = Decoded { chroma: Some((plane(&wide_u, 8), plane(&wide_v, 8))), ..base };
@@ -351,6 +353,9 @@ mod tests {
 
     #[test]
     fn factors() {
-        assert_eq!([scale_factor(960, 960), scale_factor(961, 960), scale_factor(1920, 960), scale_factor(3840, 960)], [1, 2, 2, 4]);
+        assert_eq!(
+            [scale_factor(960, 960), scale_factor(961, 960), scale_factor(1920, 960), scale_factor(3840, 960)],
+            [1, 2, 2, 4]
+        );
     }
 }

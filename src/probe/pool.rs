@@ -87,7 +87,9 @@ pub enum PoolError {
     #[error("{}", missing_text(.0))]
     Missing(Vec<MissingElement>),
     /// A worker started and did not say hello.
-    #[error("a probe worker starts and ends at once; run `gst-inspect-1.0 rtspsrc` to see whether GStreamer works here")]
+    #[error(
+        "a probe worker starts and ends at once; run `gst-inspect-1.0 rtspsrc` to see whether GStreamer works here"
+    )]
     Mute,
 }
 
@@ -156,15 +158,7 @@ impl Pool {
         let seats: Vec<_> = (0..options.workers.max(1)).map(|_| seat(options.clone())).collect();
         let quarantine = seat(PoolOptions { probes_in_flight: 1, decode_slots: 1, ..options });
         let pool = Self {
-            inner: Arc::new(Inner {
-                seats,
-                quarantine,
-                memory: Mutex::default(),
-                room,
-                restarts_total,
-                tasks,
-                cancel,
-            }),
+            inner: Arc::new(Inner { seats, quarantine, memory: Mutex::default(), room, restarts_total, tasks, cancel }),
         };
         for seat in &pool.inner.seats {
             seat.open().await?;

@@ -42,7 +42,8 @@ pub fn run(decode_slots: usize) -> anyhow::Result<()> {
         idle: Condvar::new(),
         decoding: Decoding::start(decode_slots)?,
     });
-    worker.say(&FromWorker::Hello { missing: elements::missing(), decoders: hardware::overview(), sandbox: layers }, &[]);
+    worker
+        .say(&FromWorker::Hello { missing: elements::missing(), decoders: hardware::overview(), sandbox: layers }, &[]);
     while let Ok(Some((message, _))) = read_frame::<ToWorker>(&mut reader) {
         match message {
             ToWorker::Probe { id, target } => worker.clone().start(id, target),
@@ -188,7 +189,8 @@ impl Worker {
     fn decode(&self, id: u64, target: &Target, received: &Received, answer: SyncSender<Decoded>) {
         let Ok(keyframe) = &received.result else { return };
         self.say(&FromWorker::Decoding { id }, &[]);
-        let job = Job { sample: keyframe.sample.clone(), codec: keyframe.video.codec, snapshot: target.snapshot, answer };
+        let job =
+            Job { sample: keyframe.sample.clone(), codec: keyframe.video.codec, snapshot: target.snapshot, answer };
         self.decoding.put(job);
     }
 }

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use gst::prelude::*;
-use gstreamer as gst;
 use gst_video::prelude::*;
+use gstreamer as gst;
 use gstreamer_video as gst_video;
 
 use super::elements::{make, set_if_there};

@@ -78,7 +78,9 @@ impl Encoder {
             let mut map = buffer.make_mut().map_writable()?;
             let chroma_width = picture.width.div_ceil(2);
             for (plane, (samples, row_length)) in
-                [(&picture.y, picture.width), (&picture.u, chroma_width), (&picture.v, chroma_width)].into_iter().enumerate()
+                [(&picture.y, picture.width), (&picture.u, chroma_width), (&picture.v, chroma_width)]
+                    .into_iter()
+                    .enumerate()
             {
                 let stride = usize::try_from(info.stride()[plane])?;
                 let target = &mut map[info.offset()[plane]..];

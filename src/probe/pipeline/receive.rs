@@ -65,7 +65,11 @@ pub fn receive(
     let rtsp = target.scheme.starts_with("rtsp");
     let transport = if rtsp { Some(transport) } else { None };
     if let Err(end) = resolve(target, deadline) {
-        return Received { result: Err((Stage::Resolve, end)), phases: timeline.finish(Instant::now()), transport: None };
+        return Received {
+            result: Err((Stage::Resolve, end)),
+            phases: timeline.finish(Instant::now()),
+            transport: None,
+        };
     }
     let running = Running(gst::Pipeline::new());
     watch.saw(Seen::Begins(Stage::Connect));
@@ -76,7 +80,10 @@ pub fn receive(
     let result = match built.and_then(|()| Ok(running.0.set_state(gst::State::Playing)?)) {
         Ok(_) => follow(&events, &watch, &mut timeline, target, deadline),
         // An element that cannot even start has posted why, or the plugin is missing, which the worker's Hello told.
-        Err(_) => match events.try_iter().find_map(|(_, seen)| if let Seen::Failed(facts) = seen { Some(facts) } else { None }) {
+        Err(_) => match events
+            .try_iter()
+            .find_map(|(_, seen)| if let Seen::Failed(facts) = seen { Some(facts) } else { None })
+        {
             Some(facts) => Err((Stage::Connect, explain(&facts, &watch, target))),
             None => Err((Stage::Connect, End::Overloaded)),
         },
@@ -92,7 +99,8 @@ fn resolve(target: &Target, deadline: Instant) -> Result<(), End> {
     if target.host.parse::<std::net::IpAddr>().is_ok() {
         return Ok(());
     }
-    let found = (target.host.as_str(), target.port).to_socket_addrs().is_ok_and(|mut addresses| addresses.next().is_some());
+    let found =
+        (target.host.as_str(), target.port).to_socket_addrs().is_ok_and(|mut addresses| addresses.next().is_some());
     if !found {
         return Err(End::NameUnknown);
     }
@@ -129,7 +137,8 @@ fn follow(
 /// What an element's error means, by what else is known.
 fn explain(facts: &ErrorFacts, watch: &Watch, target: &Target) -> End {
     let stage = watch.stage();
-    let connecting = stage == Stage::Connect || (stage == Stage::Request && facts.status.is_none() && facts.open_failed);
+    let connecting =
+        stage == Stage::Connect || (stage == Stage::Request && facts.status.is_none() && facts.open_failed);
     if let Some(code) = facts.status {
         return End::Status(code);
     }
@@ -170,7 +179,8 @@ fn keyframe(sample: gst::Sample, target: &Target) -> Result<Keyframe, End> {
         "video/x-h265" => Codec::H265,
         _ => Codec::Mjpeg,
     };
-    let pixels = |field| structure.get::<i32>(field).ok().and_then(|value| u32::try_from(value).ok()).filter(|v| *v > 0);
+    let pixels =
+        |field| structure.get::<i32>(field).ok().and_then(|value| u32::try_from(value).ok()).filter(|v| *v > 0);
     let (width, height) = (pixels("width"), pixels("height"));
     if let (Some(width), Some(height)) = (width, height)
         && u64::from(width) * u64::from(height) > u64::from(target.max_megapixels) * 1_000_000
@@ -248,7 +258,9 @@ fn try_add_tail(
 /// The parser's flag first, because it is free; then the bytes, because parsers take a P picture with one intra slice
 /// for a keyframe.
 fn is_keyframe(sample: &gst::Sample, codec: Codec) -> bool {
-    let Some(buffer) = sample.buffer().filter(|b| !b.flags().contains(gst::BufferFlags::DELTA_UNIT)) else { return false };
+    let Some(buffer) = sample.buffer().filter(|b| !b.flags().contains(gst::BufferFlags::DELTA_UNIT)) else {
+        return false;
+    };
     let Ok(map) = buffer.map_readable() else { return false };
     match codec {
         Codec::H264 => h264_is_keyframe(&map),

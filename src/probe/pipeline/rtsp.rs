@@ -47,7 +47,12 @@ impl Exchange {
 ///
 /// # Errors
 /// When an element is missing.
-pub fn build(pipeline: &gst::Pipeline, target: &Target, transport: Transport, watch: &Arc<Watch>) -> anyhow::Result<()> {
+pub fn build(
+    pipeline: &gst::Pipeline,
+    target: &Target,
+    transport: Transport,
+    watch: &Arc<Watch>,
+) -> anyhow::Result<()> {
     let source = make("rtspsrc")?;
     source.set_property("location", &target.location);
     if let Some((user, password)) = &target.credentials {
@@ -69,12 +74,8 @@ pub fn build(pipeline: &gst::Pipeline, target: &Target, transport: Transport, wa
     }
     pipeline.add(&source)?;
 
-    let exchange = Arc::new(Mutex::new(Exchange {
-        stage: Stage::Connect,
-        with_credentials: 0,
-        openings: 0,
-        video_chosen: false,
-    }));
+    let exchange =
+        Arc::new(Mutex::new(Exchange { stage: Stage::Connect, with_credentials: 0, openings: 0, video_chosen: false }));
     watch_requests(&source, &exchange, watch);
     choose_video(&source, &exchange, watch);
     let bus = pipeline.bus().ok_or_else(|| anyhow::anyhow!("a pipeline without a bus"))?;
@@ -149,7 +150,8 @@ fn choose_video(source: &gst::Element, exchange: &Arc<Mutex<Exchange>>, watch: &
     source.connect("select-stream", false, {
         let exchange = exchange.clone();
         move |values| {
-            let codec = values.get(2).and_then(|value| value.get::<gst::Caps>().ok()).and_then(|caps| video_codec(&caps));
+            let codec =
+                values.get(2).and_then(|value| value.get::<gst::Caps>().ok()).and_then(|caps| video_codec(&caps));
             let mut exchange = exchange.lock().unwrap_or_else(PoisonError::into_inner);
             let chosen = matches!(codec, Some(Ok(_))) && !exchange.video_chosen;
             exchange.video_chosen |= chosen;

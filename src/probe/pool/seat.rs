@@ -331,7 +331,9 @@ impl Worker {
             }
         });
         let hello = tokio::time::timeout(HELLO, incoming.recv()).await;
-        let Ok(Some((FromWorker::Hello { missing, decoders, sandbox }, _))) = hello else { return Err(PoolError::Mute) };
+        let Ok(Some((FromWorker::Hello { missing, decoders, sandbox }, _))) = hello else {
+            return Err(PoolError::Mute);
+        };
         if !missing.is_empty() {
             return Err(PoolError::Missing(missing));
         }

@@ -1,0 +1,279 @@
+//! The composition root: makes the parts, runs them as named tasks, reloads, shuts down in order.
+
+mod facts;
+mod notify;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::{self, Config, Overrides, WatchHandle};
+use crate::metrics::Metrics;
+use crate::monitor::{Monitor, StatusTable};
+use crate::probe::Prober;
+use crate::probe::pool::{Pool, PoolOptions};
+use crate::schedule::{self, SchedulerHandle};
+use crate::store::{Retention, Store};
+use crate::web::{self, FirstPassword, WebParts};
+
+/// How long an ordered shutdown may take; what is left then is dropped.
+const SHUTDOWN: Duration = Duration::from_secs(5);
+
+/// How often old heartbeats are removed.
+const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+
+/// Why the service did not start or stopped: one clause for the operator and an exit code of sysexits.
+#[derive(Debug)]
+pub struct Failure {
+    /// What happened and what to do about it.
+    pub message: String,
+    /// Exit code.
+    pub code: u8,
+}
+
+impl Failure {
+    fn new(error: impl ToString, code: u8) -> Self {
+        Self { message: error.to_string(), code }
+    }
+}
+
+/// Where a service that runs is found.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// The address it listens on, the port chosen by the system when 0 was configured.
+    pub address: std::net::SocketAddr,
+    /// The file that holds the first password while it must be changed.
+    pub first_password: Option<PathBuf>,
+}
+
+/// Runs the service until SIGTERM or SIGINT. `on_running` is told once it works.
+///
+/// # Errors
+/// [`Failure`]; a camera, a full disk or a bad configuration while it runs is none.
+pub async fn serve(config_file: &Path, overrides: Overrides, on_running: impl FnOnce(&Running)) -> Result<(), Failure> {
+    let mut signals = Signals::new().map_err(|error| Failure::new(error, 70))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let loaded = config::load_with(config_file, &overrides).map_err(|problems| Failure::new(problems, 78))?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{}", warning.in_file(config_file));
+    }
+    let (config, watch_handle, watcher) = config::watch(config_file.to_owned(), loaded, overrides, clock.clone());
+    let current = config.borrow().clone();
+
+    let store = Store::open(&current.storage.path).await.map_err(|e| Failure::new(&e, e.exit_code()))?;
+    let first_password = first_password(&store, &current.storage.path).await?;
+    let listener = web::bind(current.web.listen).await.map_err(|e| Failure::new(&e, e.exit_code()))?;
+    let address = listener.local_addr().map_err(|e| Failure::new(e, 69))?;
+    let pool = start_pool(&current).await?;
+
+    let parts = Parts { clock, config, store, pool, watch_handle, state_dir: current.storage.path.clone() };
+    let mut tasks = parts.spawn(listener, watcher);
+    tracing::info!(%address, streams = current.streams.len(), "StreamPulse {} is running", env!("CARGO_PKG_VERSION"));
+    notify::ready();
+    on_running(&Running { address, first_password });
+    let ended = tokio::select! {
+        () = signals.until_end(&parts.watch_handle) => Ok(()),
+        name = tasks.first_ended() => Err(Failure::new(format!("the task {name} ended; this is a fault of StreamPulse"), 70)),
+    };
+    notify::stopping();
+    tokio::select! {
+        done = tokio::time::timeout(SHUTDOWN, tasks.shut_down(&parts)) => if done.is_err() {
+            tracing::error!("the shutdown took longer than {} s; what was still running is dropped", SHUTDOWN.as_secs());
+        },
+        () = signals.until_end(&parts.watch_handle) => tracing::warn!("second signal: ending at once"),
+    }
+    ended
+}
+
+async fn first_password(store: &Store, state_dir: &Path) -> Result<Option<PathBuf>, Failure> {
+    match web::ensure_first_account(store, state_dir).await.map_err(|e| Failure::new(&e, e.exit_code()))? {
+        FirstPassword::Generated(file) => {
+            tracing::info!("first password of the user admin: see {}", file.display());
+            Ok(Some(file))
+        }
+        FirstPassword::Preset | FirstPassword::Exists => {
+            let file = state_dir.join("initial-password");
+            Ok(file.exists().then_some(file))
+        }
+    }
+}
+
+async fn start_pool(config: &Config) -> Result<Pool, Failure> {
+    let registry = std::env::var_os("CACHE_DIRECTORY").map_or_else(|| config.storage.path.join("cache"), PathBuf::from);
+    let options = PoolOptions::new(registry.join("gstreamer-registry.bin"));
+    let options = match config.probe.workers {
+        Some(workers) => options.with_workers(workers),
+        None => options,
+    };
+    Pool::start(options).await.map_err(|error| Failure::new(error, 69))
+}
+
+/// What outlives the tasks.
+struct Parts {
+    clock: Arc<dyn Clock>,
+    config: watch::Receiver<Arc<Config>>,
+    store: Store,
+    pool: Pool,
+    watch_handle: WatchHandle,
+    state_dir: PathBuf,
+}
+
+/// The running tasks, by name, and what ends them in order.
+struct Tasks {
+    set: JoinSet<&'static str>,
+    scheduler: CancellationToken,
+    rest: CancellationToken,
+}
+
+impl Parts {
+    fn spawn(&self, listener: TcpListener, watcher: config::Watcher) -> Tasks {
+        let mut tasks =
+            Tasks { set: JoinSet::new(), scheduler: CancellationToken::new(), rest: CancellationToken::new() };
+        let status = StatusTable::default();
+        // Holds 256 results; when it is full, ended probes keep their stream and device until the monitor has caught up.
+        let (completed, results) = mpsc::channel(256);
+        let prober: Arc<dyn Prober> = Arc::new(self.pool.clone());
+        let in_flight = schedule::in_flight_limit(&self.config.borrow());
+        let (handle, scheduler) =
+            schedule::scheduler(self.config.clone(), prober, self.clock.clone(), completed, in_flight);
+        tasks.spawn("scheduler", scheduler.run(tasks.scheduler.clone()));
+
+        let monitor =
+            Monitor::new(status.clone(), self.store.clone(), handle.clone(), self.config.clone(), self.clock.clone());
+        tasks.spawn("monitor", monitor.run(results, CancellationToken::new()));
+
+        let metrics = Metrics::new(status.clone(), handle.clone(), self.clock.clone());
+        let followed = (metrics.clone(), self.store.clone(), tasks.rest.clone());
+        tasks.spawn("metrics", async move { followed.0.follow(followed.1, followed.2).await });
+        tasks.spawn(
+            "reload status",
+            facts::follow_reloads(self.watch_handle.clone(), metrics.clone(), tasks.rest.clone()),
+        );
+        tasks.spawn("configuration", watcher.run(tasks.rest.clone()));
+        tasks.spawn("fixed settings", warn_of_fixed_settings(self.config.clone(), tasks.rest.clone()));
+        tasks
+            .spawn("retention", prune(self.store.clone(), self.config.clone(), self.clock.clone(), tasks.rest.clone()));
+        tasks.spawn("watchdog", notify::watchdog(handle.clone(), tasks.rest.clone()));
+
+        let web = self.web_parts(status, handle, metrics);
+        let cancel = tasks.rest.clone();
+        tasks.spawn("web", async move {
+            if let Err(error) = web::serve(listener, web, cancel).await {
+                tracing::error!("{error}");
+            }
+        });
+        tasks
+    }
+
+    fn web_parts(&self, status: StatusTable, scheduler: SchedulerHandle, metrics: Metrics) -> WebParts {
+        let (pool, watch_handle) = (self.pool.clone(), self.watch_handle.clone());
+        let ready = self.pool.clone();
+        WebParts {
+            status,
+            store: self.store.clone(),
+            scheduler,
+            clock: self.clock.clone(),
+            config: self.config.clone(),
+            metrics: Arc::new(move || metrics.render()),
+            readiness: Arc::new(move || facts::readiness(&ready)),
+            facts: Arc::new(move || facts::health(&pool, &watch_handle)),
+            state_dir: self.state_dir.clone(),
+        }
+    }
+}
+
+impl Tasks {
+    fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.set.spawn(async move {
+            task.await;
+            name
+        });
+    }
+
+    /// The name of the first task that ends: none should before it is told to.
+    async fn first_ended(&mut self) -> &'static str {
+        match self.set.join_next().await {
+            Some(Ok(name)) => name,
+            Some(Err(_)) => "that panicked",
+            None => "set",
+        }
+    }
+
+    /// No new probe; running ones hang up; what they found is committed; then everything else.
+    async fn shut_down(&mut self, parts: &Parts) {
+        self.scheduler.cancel();
+        parts.pool.close().await;
+        self.rest.cancel();
+        while self.set.join_next().await.is_some() {}
+        parts.store.clone().close().await;
+    }
+}
+
+/// `web.listen` and `storage.path` are taken at the start; whoever changes them is told so.
+async fn warn_of_fixed_settings(mut config: watch::Receiver<Arc<Config>>, cancel: CancellationToken) {
+    let mut before = config.borrow_and_update().clone();
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            changed = config.changed() => if changed.is_err() { return cancel.cancelled().await; },
+        }
+        let now = config.borrow_and_update().clone();
+        let (web, storage) = (now.web.listen != before.web.listen, now.storage.path != before.storage.path);
+        if web || storage || now.probe.workers != before.probe.workers {
+            tracing::warn!("web.listen, storage.path and probe.workers take effect at the next start of the service");
+        }
+        before = now;
+    }
+}
+
+async fn prune(store: Store, config: watch::Receiver<Arc<Config>>, clock: Arc<dyn Clock>, cancel: CancellationToken) {
+    let mut hourly = tokio::time::interval(PRUNE_EVERY);
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            _ = hourly.tick() => {}
+        }
+        let keep = {
+            let config = config.borrow();
+            Retention { heartbeats_days: config.storage.heartbeats_days, rollup_days: config.storage.rollup_days }
+        };
+        if let Err(error) = store.prune(clock.now(), keep).await {
+            tracing::warn!("cannot remove old heartbeats: {error}");
+        }
+    }
+}
+
+/// SIGTERM and SIGINT end, SIGHUP reloads.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Reloads at each SIGHUP; returns at the first signal that ends.
+    async fn until_end(&mut self, watch_handle: &WatchHandle) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hang_up.recv() => watch_handle.reload(),
+            }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What the service says of itself in `/readyz`, `/api/health` and `/metrics`.
+
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::WatchHandle;
+use crate::metrics::Metrics;
+use crate::probe::pool::Pool;
+
+/// Probing is possible while a worker runs.
+pub fn readiness(pool: &Pool) -> Result<(), String> {
+    if pool.measures().worker_pids.is_empty() { Err("no probe worker is running".to_owned()) } else { Ok(()) }
+}
+
+/// Workers and the last reading of the configuration file, for `/api/health`.
+pub fn health(pool: &Pool, watch_handle: &WatchHandle) -> Map<String, Value> {
+    let measures = pool.measures();
+    let status = watch_handle.status();
+    let texts = |problems: &[crate::config::Problem]| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let mut facts = Map::new();
+    facts.insert(
+        "workers".to_owned(),
+        json!({
+            "running": measures.worker_pids.len(),
+            "pids": measures.worker_pids,
+            "restarts_total": measures.restarts_total,
+            "streams_in_quarantine": measures.suspects,
+            "decoders": measures.decoders,
+            "sandbox": measures.sandbox,
+        }),
+    );
+    facts.insert(
+        "configuration".to_owned(),
+        json!({
+            "ok": status.ok,
+            "read_at": status.at,
+            "in_use_since": status.good_at,
+            "problems": texts(&status.problems),
+            "warnings": texts(&status.warnings),
+        }),
+    );
+    facts
+}
+
+/// Tells the metrics how each reading of the configuration file went.
+pub async fn follow_reloads(watch_handle: WatchHandle, metrics: Metrics, cancel: CancellationToken) {
+    let mut status = watch_handle.subscribe();
+    loop {
+        metrics.set_reload_successful(status.borrow_and_update().ok);
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            changed = status.changed() => if changed.is_err() { return cancel.cancelled().await; },
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `streampulse serve`, `streampulse demo`, `streampulse check-config`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::{EX_CANTCREAT, EX_CONFIG, EX_SOFTWARE, complain, say};
+use crate::app::{self, Running};
+use crate::config::{self, Overrides};
+use crate::simulator::demo::{config_text, demo_fleet};
+use crate::simulator::{Simulator, SimulatorOptions};
+
+/// Runs the service.
+pub async fn serve(config_file: &Path) -> u8 {
+    match app::serve(config_file, Overrides::from_env(), |_| {}).await {
+        Ok(()) => 0,
+        Err(failure) => complain(&failure.message, failure.code),
+    }
+}
+
+/// Says what is wrong or odd in a configuration file.
+pub fn check_config(config_file: &Path) -> u8 {
+    let (report, ok) = config::check(config_file, &Overrides::from_env());
+    say(report.trim_end());
+    if ok { 0 } else { EX_CONFIG }
+}
+
+/// Simulated cameras, some of them broken, and the whole service on a temporary directory.
+pub async fn demo(listen: SocketAddr) -> u8 {
+    let directory = match TemporaryDirectory::new() {
+        Ok(directory) => directory,
+        Err(error) => return complain(&format!("cannot make a temporary directory: {error}"), EX_CANTCREAT),
+    };
+    let simulator = match Simulator::start(SimulatorOptions::new(demo_fleet())).await {
+        Ok(simulator) => simulator,
+        Err(error) => return complain(&format!("cannot start the simulated cameras: {error}"), EX_SOFTWARE),
+    };
+    let config_file = directory.0.join("config.yaml");
+    let text = format!(
+        "# Written by `streampulse demo`; gone when it ends.\nheartbeat_seconds: 5\nprobe: {{timeout_seconds: 5}}\n{}",
+        config_text(&simulator)
+    );
+    if let Err(error) = write_private(&config_file, &text) {
+        return complain(&format!("cannot write {}: {error}", config_file.display()), EX_CANTCREAT);
+    }
+    let overrides =
+        Overrides { state_dir: Some(directory.0.join("state")), listen: Some(listen), ..Overrides::default() };
+    let cameras = simulator.names().len();
+    match app::serve(&config_file, overrides, |running| say(&welcome(running, cameras, &config_file))).await {
+        Ok(()) => 0,
+        Err(failure) => complain(&failure.message, failure.code),
+    }
+}
+
+fn welcome(running: &Running, cameras: usize, config_file: &Path) -> String {
+    let password = running.first_password.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
+    let host =
+        if running.address.ip().is_unspecified() { "localhost".to_owned() } else { running.address.ip().to_string() };
+    format!(
+        "\n  StreamPulse watches {cameras} simulated cameras, some of them broken.\n\n    dashboard   http://{host}:{}/\n    \
+         user        admin\n    password    {}   (once: you choose your own at the first sign-in)\n\n  \
+         The configuration is {}: change it and watch. Ctrl+C ends the demo and removes it.\n",
+        running.address.port(),
+        password.as_deref().map_or("(none)", str::trim),
+        config_file.display(),
+    )
+}
+
+fn write_private(file: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?.write_all(text.as_bytes())
+}
+
+/// Removed with everything in it when the demo ends.
+struct TemporaryDirectory(PathBuf);
+
+impl TemporaryDirectory {
+    fn new() -> std::io::Result<Self> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        let number = getrandom::u64().map_err(std::io::Error::other)?;
+        let path = std::env::temp_dir().join(format!("streampulse-demo-{number:016x}"));
+        std::fs::DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for TemporaryDirectory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
