@@ -20,6 +20,6 @@ pub struct Incident {
     pub reason: Reason,
     /// When it was confirmed.
     pub opened_at: Timestamp,
-    /// When the stream left the state.
+    /// When the stream was known to have left the state; `unknown` does not end an incident.
     pub closed_at: Option<Timestamp>,
 }

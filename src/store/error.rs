@@ -142,10 +142,12 @@ impl StoreError {
 
 fn next_step(kind: std::io::ErrorKind, path: &Path) -> String {
     use std::io::ErrorKind;
-    let dir = if path.extension().is_some() { path.parent().unwrap_or(path) } else { path };
-    debug_assert!(!dir.ends_with(FILE_NAME));
+    let dir = if path.ends_with(FILE_NAME) { path.parent().unwrap_or(path) } else { path };
     match kind {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some room on this disk".to_owned(),
+        ErrorKind::ReadOnlyFilesystem => {
+            "this file system is read-only: make it writable, or set storage.path to another directory".to_owned()
+        }
         ErrorKind::NotADirectory | ErrorKind::AlreadyExists => "set storage.path to a directory".to_owned(),
         _ => format!(
             "let the user who runs StreamPulse (uid {}) write there (chown -R {0} {}), or set storage.path to another directory",

@@ -164,6 +164,7 @@ async fn a_heartbeat_costs_less_than_thirty_bytes() {
     let dir = TempDir::new().unwrap();
     Store::open(dir.path()).await.unwrap().close().await;
     let mut connection = raw(&dir);
+    connection.execute_batch("PRAGMA synchronous = OFF").unwrap();
     let pages = |connection: &rusqlite::Connection| -> i64 {
         connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap()
     };
@@ -389,6 +390,23 @@ async fn a_directory_that_cannot_be_made_is_named() {
         let text = error.to_string();
         assert!(text.contains(path.to_str().unwrap()) && text.contains("storage.path"), "{text}");
     }
+}
+
+#[test]
+fn every_message_for_the_operator_has_a_next_step() {
+    let dir = std::path::Path::new("/var/lib/state.d");
+    let path = dir.join(FILE_NAME);
+    let io = |kind: std::io::ErrorKind| StoreError::from_io(&path, &kind.into()).to_string();
+    assert!(io(std::io::ErrorKind::PermissionDenied).contains(" /var/lib/state.d), or set storage.path"));
+    assert!(
+        StoreError::from_io(dir, &std::io::ErrorKind::PermissionDenied.into())
+            .to_string()
+            .contains(" /var/lib/state.d)")
+    );
+    assert!(io(std::io::ErrorKind::StorageFull).contains("free some room"));
+    assert!(io(std::io::ErrorKind::ReadOnlyFilesystem).contains("make it writable"));
+    let corrupt = StoreError::Corrupt { path: path.clone(), detail: "malformed".to_owned() }.to_string();
+    assert!(corrupt.contains("mv /var/lib/state.d/streampulse.db* /var/lib/state.d/broken/"), "{corrupt}");
 }
 
 #[tokio::test]
