@@ -137,12 +137,11 @@ fn follow(
 /// What an element's error means, by what else is known.
 fn explain(facts: &ErrorFacts, watch: &Watch, target: &Target) -> End {
     let stage = watch.stage();
-    let connecting =
-        stage == Stage::Connect || (stage == Stage::Request && facts.status.is_none() && facts.open_failed);
     if let Some(code) = facts.status {
         return End::Status(code);
     }
-    if connecting {
+    // `souphttpsrc` connects and asks in one step.
+    if matches!(stage, Stage::Connect | Stage::Request) {
         return ask_the_system(target);
     }
     if stage == Stage::Setup && facts.nothing_set_up {

@@ -31,8 +31,6 @@ pub enum Seen {
 pub struct ErrorFacts {
     /// Status of the RTSP or HTTP answer.
     pub status: Option<u16>,
-    /// The element could not open its resource: connection, TLS.
-    pub open_failed: bool,
     /// The answer was of a kind that the element does not take.
     pub wrong_type: bool,
     /// No stream could be set up, with every answer taken.
@@ -48,15 +46,22 @@ impl ErrorFacts {
         });
         let error = message.error();
         Self {
-            status: status.or_else(|| error.matches(gst::ResourceError::NotAuthorized).then_some(401)),
-            open_failed: error.matches(gst::ResourceError::OpenRead)
-                || error.matches(gst::ResourceError::OpenReadWrite)
-                || error.matches(gst::ResourceError::NotFound),
+            status: status
+                .or_else(|| error.matches(gst::ResourceError::NotAuthorized).then_some(401))
+                .or_else(|| message.debug().and_then(|text| refused_setup(&text))),
             // `rtspsrc` takes a 461 as a hint to try its next transport; when there is none it ends with this code.
             nothing_set_up: error.matches(gst::StreamError::CodecNotFound),
             wrong_type: error.matches(gst::ResourceError::Settings) || error.matches(gst::StreamError::WrongType),
         }
     }
+}
+
+/// `rtspsrc` puts the status of a refused SETUP nowhere but into a line of its own making, `Error (453): …`; what the
+/// camera says comes after it, so the first such line is never the camera's.
+fn refused_setup(debug: &str) -> Option<u16> {
+    let (_, line) = debug.split_once("\nError (")?;
+    let (code, _) = line.split_once("): ")?;
+    code.parse().ok().filter(|code| (300..1000).contains(code))
 }
 
 /// Where the threads of a pipeline report, and what they count.
@@ -128,17 +133,35 @@ impl Watch {
         }
     }
 
-    /// Listens to the pipeline's messages in the threads that post them; `progress` is told of `(code, text)`.
+    /// Listens to the pipeline's messages in the threads that post them; `progress` is told what the source is doing.
     pub fn listen(self: &Arc<Self>, bus: &gst::Bus, progress: impl Fn(&str) + Send + Sync + 'static) {
         let watch = self.clone();
         bus.set_sync_handler(move |_, message| {
             match message.view() {
-                gst::MessageView::Progress(message) => progress(message.text()),
+                // START says what was asked for, which may be long before it is done; CONTINUE and COMPLETE say what is.
+                gst::MessageView::Progress(message) if message.type_() != gst::ProgressType::Start => {
+                    progress(message.text())
+                }
                 gst::MessageView::Error(message) => watch.saw(Seen::Failed(ErrorFacts::new(message))),
                 gst::MessageView::Eos(_) => watch.saw(Seen::EndOfStream),
                 _ => {}
             }
             gst::BusSyncReply::Drop
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_of_a_refused_setup() {
+        let debug =
+            |line: &str| format!("../gst/rtsp/gstrtspsrc.c(7841): setup (): /GstPipeline:p/GstRTSPSrc:s:\n{line}");
+        assert_eq!(refused_setup(&debug("Error (453): Not Enough Bandwidth")), Some(453));
+        assert_eq!(refused_setup(&debug("Error (454): x\nError (200): y")), Some(454));
+        assert_eq!(refused_setup(&debug("Could not receive message.")), None);
+        assert_eq!(refused_setup(&debug("Error (99999): x")), None);
     }
 }
