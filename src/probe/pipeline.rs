@@ -3,6 +3,7 @@
 //! [`receive`] opens the camera and ends at the first whole keyframe: `rtsp` or `http` build the source, `watch` sees
 //! what happens. [`decode`] turns that keyframe into a picture in a slot that is kept warm, [`jpeg`] encodes it.
 
+mod challenge;
 pub mod decode;
 pub mod elements;
 pub mod hardware;

@@ -4,6 +4,8 @@
 //! decoder when its worker died, is a suspect: it runs alone in the quarantine seat until it has ended clean
 //! [`CLEAN_PROBES`] times. The other probes of a lost worker are run again elsewhere; none of them is failed.
 
+mod link;
+mod process;
 mod seat;
 mod spawn;
 
@@ -24,7 +26,8 @@ use super::protocol::{MissingElement, Target};
 use super::scrub::Scrubber;
 use super::{ProbeRequest, Probed, Prober};
 use crate::model::{Outcome, ProbeReport, Reason, Stage, Transport};
-use seat::{Answer, Seat};
+use link::Answer;
+use seat::Seat;
 
 /// A suspect is trusted again after this many probes without harm.
 pub const CLEAN_PROBES: u32 = 5;

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use gst::prelude::*;
 use gstreamer as gst;
 
+use super::challenge::credentials_for_soup;
 use super::elements::{make, set_if_there};
 use super::receive::add_tail;
 use super::watch::{Seen, Watch};
@@ -17,10 +19,10 @@ use crate::probe::protocol::Target;
 ///
 /// # Errors
 /// When an element is missing.
-pub fn build(pipeline: &gst::Pipeline, target: &Target, watch: &Arc<Watch>) -> anyhow::Result<()> {
+pub fn build(pipeline: &gst::Pipeline, target: &Target, deadline: Instant, watch: &Arc<Watch>) -> anyhow::Result<()> {
     let source = make("souphttpsrc")?;
     source.set_property("location", &target.location);
-    if let Some((user, password)) = &target.credentials {
+    if let Some((user, password)) = credentials_for_soup(target, deadline) {
         source.set_property("user-id", user);
         source.set_property("user-pw", password);
     }

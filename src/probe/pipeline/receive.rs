@@ -75,7 +75,7 @@ pub fn receive(
     watch.saw(Seen::Begins(Stage::Connect));
     let built = match transport {
         Some(transport) => rtsp::build(&running.0, target, transport, &watch),
-        None => http::build(&running.0, target, &watch),
+        None => http::build(&running.0, target, deadline, &watch),
     };
     let result = match built.and_then(|()| Ok(running.0.set_state(gst::State::Playing)?)) {
         Ok(_) => follow(&events, &watch, &mut timeline, target, deadline),

@@ -6,7 +6,6 @@ use std::time::Duration;
 use gst::glib;
 use gst::prelude::*;
 use gstreamer as gst;
-use gstreamer_rtsp::rtsp_message::RTSPMessage;
 
 use super::elements::{make, set_if_there};
 use super::receive::add_tail;
@@ -24,8 +23,8 @@ const MAX_REDIRECTS: u32 = 5;
 /// What `rtspsrc` is doing, as far as its progress messages and signals tell.
 struct Exchange {
     stage: Stage,
-    /// Requests with credentials in this stage; the second means that the first was refused.
-    with_credentials: u32,
+    /// Requests sent in this stage.
+    requests: u32,
     /// How often OPTIONS began; each further time is a redirect.
     openings: u32,
     video_chosen: bool,
@@ -37,7 +36,7 @@ impl Exchange {
         let news = self.stage != stage;
         if news {
             self.stage = stage;
-            self.with_credentials = 0;
+            self.requests = 0;
         }
         news
     }
@@ -75,8 +74,10 @@ pub fn build(
     pipeline.add(&source)?;
 
     let exchange =
-        Arc::new(Mutex::new(Exchange { stage: Stage::Connect, with_credentials: 0, openings: 0, video_chosen: false }));
-    watch_requests(&source, &exchange, watch);
+        Arc::new(Mutex::new(Exchange { stage: Stage::Connect, requests: 0, openings: 0, video_chosen: false }));
+    if target.credentials.is_some() {
+        watch_requests(&source, &exchange, watch);
+    }
     choose_video(&source, &exchange, watch);
     let bus = pipeline.bus().ok_or_else(|| anyhow::anyhow!("a pipeline without a bus"))?;
     watch.listen(&bus, {
@@ -127,17 +128,16 @@ fn follow_progress(exchange: &Mutex<Exchange>, watch: &Watch, text: &str) {
 }
 
 /// Stops `rtspsrc` from offering a refused password again: it would do so eight times.
+///
+/// The credentials are added to a message only after this signal, so they are counted by what must have happened: a
+/// request is sent without them, refused, sent with them. A third time would offer a refused password again. Once a
+/// password was accepted, a later stage that is sent twice is a nonce gone stale (RFC 2617 section 3.2.1).
 fn watch_requests(source: &gst::Element, exchange: &Arc<Mutex<Exchange>>, watch: &Arc<Watch>) {
     let (exchange, watch) = (exchange.clone(), watch.clone());
-    source.connect("before-send", false, move |values| {
-        let message = values.get(1).and_then(|value| value.get::<RTSPMessage>().ok());
-        let carries_credentials = message.is_some_and(|m| !m.parse_auth_credentials().is_empty());
-        let mut allowed = true;
-        if carries_credentials {
-            let mut exchange = exchange.lock().unwrap_or_else(PoisonError::into_inner);
-            exchange.with_credentials += 1;
-            allowed = exchange.with_credentials < 2;
-        }
+    source.connect("before-send", false, move |_| {
+        let mut exchange = exchange.lock().unwrap_or_else(PoisonError::into_inner);
+        exchange.requests += 1;
+        let allowed = exchange.requests <= 2;
         if !allowed {
             watch.saw(Seen::Ended(End::PasswordRefused));
         }

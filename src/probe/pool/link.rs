@@ -1,0 +1,107 @@
+//! The connection to one living worker and the probes that run in it.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::model::ProbeReport;
+use crate::probe::protocol::{ToWorker, encode};
+
+/// How one attempt in a worker ended.
+pub enum Answer {
+    /// The worker's report and its JPEG (empty: none).
+    Report(Box<ProbeReport>, Vec<u8>),
+    /// The worker is gone; `suspect` when this probe may have been the cause.
+    Lost {
+        /// It was in a decoder, or alone, when the worker died.
+        suspect: bool,
+    },
+    /// The probe passed its hard deadline and the worker was killed for it.
+    Overran,
+    /// No worker had room in time.
+    NoRoom,
+}
+
+/// The connection to one living worker.
+pub struct Link {
+    /// Process id.
+    pub pid: u32,
+    /// Holds 512 frames; a probe that finds it full goes to another seat or waits for room.
+    pub outgoing: mpsc::Sender<Vec<u8>>,
+    /// Probes by their number.
+    pub in_flight: Mutex<HashMap<u64, InFlight>>,
+    /// Number of the next probe.
+    pub next_id: AtomicU64,
+    /// Probes begun so far.
+    pub begun: AtomicU64,
+    /// Decoders and sandbox layers, as the worker said.
+    pub facts: (Vec<String>, Vec<String>),
+}
+
+/// A probe that runs in a worker.
+pub struct InFlight {
+    /// Where its end is told.
+    pub answer: oneshot::Sender<Answer>,
+    /// When the worker is killed for it.
+    pub hard_deadline: Instant,
+    /// Its picture is in a decoder.
+    pub decoding: bool,
+}
+
+/// A probe in a worker; dropping it tells the worker to hang up.
+pub struct Running {
+    /// Where it runs.
+    pub link: Arc<Link>,
+    /// Its number there.
+    pub id: u64,
+    /// `None` once it was taken.
+    pub answer: Option<oneshot::Receiver<Answer>>,
+    /// Told when it leaves early.
+    pub room: Arc<Notify>,
+}
+
+impl Running {
+    /// Waits for the end, which the seat brings about at the latest.
+    pub async fn answer(mut self) -> Answer {
+        let Some(answer) = self.answer.as_mut() else { return Answer::Lost { suspect: false } };
+        let ended = answer.await.unwrap_or(Answer::Lost { suspect: false });
+        self.answer = None;
+        ended
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.answer.is_some() && self.link.take(self.id).is_some() {
+            if let Ok(frame) = encode(&ToWorker::Cancel { id: self.id }, &[]) {
+                let _ = self.link.outgoing.try_send(frame);
+            }
+            self.room.notify_waiters();
+        }
+    }
+}
+
+impl Link {
+    /// The probes in flight.
+    pub fn lock(&self) -> MutexGuard<'_, HashMap<u64, InFlight>> {
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a probe out, once.
+    pub fn take(&self, id: u64) -> Option<InFlight> {
+        self.lock().remove(&id)
+    }
+
+    /// Ends every probe of a dead worker.
+    pub fn lose_all(&self, end: impl Fn(&InFlight, usize) -> Answer) {
+        let lost: Vec<_> = self.lock().drain().map(|(_, probe)| probe).collect();
+        let count = lost.len();
+        for probe in lost {
+            let answer = end(&probe, count);
+            let _ = probe.answer.send(answer);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! A worker process: started, listened to, watched, ended.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::UnixStream;
+use tokio::process::Child;
+use tokio::sync::{mpsc, oneshot};
+
+use super::link::{Answer, Link};
+use super::seat::Seat;
+use super::{PoolError, PoolOptions, spawn};
+use crate::probe::protocol::{FromWorker, ToWorker, encode, read_frame_async};
+
+/// A worker says hello within this time, or it is not one.
+const HELLO: Duration = Duration::from_secs(20);
+/// How often deadlines, pings and memory are looked at.
+const TICK: Duration = Duration::from_millis(250);
+/// A worker that does not answer a ping for this long is stopped or starved as a whole.
+const MUTE: Duration = Duration::from_secs(3);
+/// How long a worker may take to hang up its sessions when it is closed.
+const GOODBYE: Duration = Duration::from_millis(1_500);
+
+/// Why serving a worker ended.
+#[derive(Clone, Copy)]
+pub enum Ending {
+    /// The pool closes.
+    Closed,
+    /// It ended or broke the protocol.
+    Died,
+    /// It answers no ping.
+    Mute,
+    /// Probes of it passed their hard deadline.
+    Overran,
+    /// It holds twice the memory it may.
+    Bloated,
+}
+
+/// A worker process and the tasks that carry its frames.
+pub struct Worker {
+    child: Child,
+    /// What the seat hands probes to.
+    pub link: Arc<Link>,
+    /// Holds 64 frames; when it is full the worker waits, which it can.
+    incoming: mpsc::Receiver<(FromWorker, Vec<u8>)>,
+    /// Dropped to close the socket in good order.
+    writer: tokio::task::JoinHandle<()>,
+    reader: tokio::task::JoinHandle<()>,
+}
+
+impl Worker {
+    /// Starts a process and waits for its hello.
+    pub async fn start(options: &PoolOptions) -> Result<Self, PoolError> {
+        let (child, socket) = spawn::worker(options).map_err(PoolError::Start)?;
+        let (mut from_worker, mut to_worker): (_, tokio::net::unix::OwnedWriteHalf) = UnixStream::into_split(socket);
+        let (outgoing, mut frames) = mpsc::channel::<Vec<u8>>(512);
+        let writer = tokio::spawn(async move {
+            while let Some(frame) = frames.recv().await {
+                if to_worker.write_all(&frame).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let (incoming_sender, mut incoming) = mpsc::channel(64);
+        let reader = tokio::spawn(async move {
+            while let Ok(Some(frame)) = read_frame_async::<FromWorker>(&mut from_worker).await {
+                if incoming_sender.send(frame).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let hello = tokio::time::timeout(HELLO, incoming.recv()).await;
+        let Ok(Some((FromWorker::Hello { missing, decoders, sandbox }, _))) = hello else {
+            return Err(PoolError::Mute);
+        };
+        if !missing.is_empty() {
+            return Err(PoolError::Missing(missing));
+        }
+        let link = Arc::new(Link {
+            pid: child.id().unwrap_or(0),
+            outgoing,
+            in_flight: Mutex::default(),
+            next_id: AtomicU64::new(1),
+            begun: AtomicU64::new(0),
+            facts: (decoders, sandbox),
+        });
+        Ok(Self { child, link, incoming, writer, reader })
+    }
+
+    /// Carries answers until the worker's end. `retire` is used once when the worker should be replaced.
+    pub async fn serve(&mut self, seat: &Seat, retire: &mut Option<oneshot::Sender<()>>) -> Ending {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let (mut pings, mut last_word) = (0, Instant::now());
+        loop {
+            tokio::select! {
+                // What the worker has said comes before the judgement that it says nothing.
+                biased;
+                () = seat.closing() => return Ending::Closed,
+                frame = self.incoming.recv() => {
+                    last_word = Instant::now();
+                    match frame {
+                        None => return Ending::Died,
+                        Some((FromWorker::Report { id, report }, jpeg)) => {
+                            if let Some(probe) = self.link.take(id) {
+                                let _ = probe.answer.send(Answer::Report(report, jpeg));
+                            }
+                            seat.has_changed();
+                        }
+                        Some((FromWorker::Decoding { id }, _)) => {
+                            if let Some(probe) = self.link.lock().get_mut(&id) {
+                                probe.decoding = true;
+                            }
+                        }
+                        Some((FromWorker::Pong { .. } | FromWorker::Hello { .. }, _)) => {}
+                    }
+                }
+                _ = tick.tick() => {
+                    let now = Instant::now();
+                    // Our own process may have been stopped, too: a ping is out for a whole period before it counts.
+                    if pings > 0 && now.duration_since(last_word) > MUTE {
+                        return Ending::Mute;
+                    }
+                    if self.link.lock().values().any(|probe| now >= probe.hard_deadline) {
+                        return Ending::Overran;
+                    }
+                    match spawn::resident_bytes(self.link.pid) {
+                        Some(bytes) if bytes > 2 * seat.memory_limit_bytes() => return Ending::Bloated,
+                        Some(bytes) if bytes > seat.memory_limit_bytes() => seat.unpublish(&self.link),
+                        _ => {}
+                    }
+                    if !seat.is_published(&self.link) {
+                        if let Some(retire) = retire.take() {
+                            let _ = retire.send(());
+                        }
+                        if self.link.lock().is_empty() {
+                            return Ending::Closed;
+                        }
+                    }
+                    pings += 1;
+                    if let Ok(frame) = encode(&ToWorker::Ping { number: pings }, &[]) {
+                        let _ = self.link.outgoing.try_send(frame);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ends the process: politely, so that its sessions get their TEARDOWN, or at once.
+    pub async fn end(&mut self, politely: bool) {
+        self.writer.abort();
+        if politely && tokio::time::timeout(GOODBYE, self.child.wait()).await.is_ok() {
+            self.reader.abort();
+            return;
+        }
+        let _ = self.child.kill().await;
+        self.reader.abort();
+    }
+}

@@ -1,0 +1,207 @@
+//! What happens to a worker costs no stream a false verdict.
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{PROGRAM, pool_options, request};
+use rustix::process::{Pid, Signal, kill_process};
+use streampulse::model::{Outcome, Reason};
+use streampulse::probe::pool::{Pool, PoolOptions};
+use streampulse::probe::{ProbeRequest, Probed, Prober as _};
+use streampulse::simulator::{Fault, SimulatedCamera, Simulator, SimulatorOptions, clips};
+use tokio::task::JoinSet;
+
+const CAMERAS: usize = 10;
+/// Long enough for any event that a test waits for, on any machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+async fn cameras() -> Simulator {
+    let cameras = (0..CAMERAS).map(|number| SimulatedCamera::rtsp(format!("cam{number}"), clips::gate()));
+    Simulator::start(SimulatorOptions::new(cameras)).await.expect("simulator")
+}
+
+/// Probes every camera at once.
+fn probe_all(pool: &Arc<Pool>, simulator: &Simulator) -> JoinSet<Probed> {
+    let mut probes = JoinSet::new();
+    for name in simulator.names() {
+        let (pool, request) = (pool.clone(), request(name, &simulator.url(name)));
+        probes.spawn(async move { pool.probe(request).await });
+    }
+    probes
+}
+
+async fn wait_for_sessions(simulator: &Simulator) {
+    for name in simulator.names() {
+        simulator.counts_when(name, PATIENCE, |counts| counts.sessions_opened > 0).await.expect("a session");
+    }
+}
+
+fn send(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("a pid");
+    kill_process(pid, signal).expect("a signal");
+}
+
+/// While every probe is in flight the workers get this signal; every probe must still find its picture.
+async fn expect_pictures_in_spite_of(signal: Signal) {
+    let simulator = cameras().await;
+    let pool = Arc::new(Pool::start(pool_options().with_workers(2)).await.expect("pool"));
+    let probes = probe_all(&pool, &simulator);
+    wait_for_sessions(&simulator).await;
+    for pid in pool.measures().worker_pids {
+        send(pid, signal);
+    }
+    for probed in probes.join_all().await {
+        assert_eq!(probed.report.outcome, Outcome::Ok, "{:?}", probed.report);
+    }
+    assert!(pool.measures().restarts_total >= 2, "{:?}", pool.measures());
+    pool.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_worker_fails_no_probe() {
+    expect_pictures_in_spite_of(Signal::KILL).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_worker_fails_no_probe() {
+    expect_pictures_in_spite_of(Signal::STOP).await;
+}
+
+fn resident_bytes(pid: u32) -> u64 {
+    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).expect("statm");
+    statm.split_whitespace().nth(1).expect("pages").parse::<u64>().expect("a number")
+        * rustix::param::page_size() as u64
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_grows_is_replaced_and_fails_no_probe() {
+    let simulator = cameras().await;
+    let usual = Pool::start(pool_options().with_workers(1)).await.expect("pool");
+    let idle_bytes = resident_bytes(usual.measures().worker_pids[0]);
+    usual.close().await;
+    // Every worker is over this limit when it starts and under twice the limit when it works.
+    let options = PoolOptions { memory_limit_bytes: idle_bytes * 9 / 10, ..pool_options().with_workers(1) };
+    let pool = Arc::new(Pool::start(options).await.expect("pool"));
+    let first = pool.measures().worker_pids;
+    for _ in 0..2 {
+        for probed in probe_all(&pool, &simulator).join_all().await {
+            let reason = probed.report.reason();
+            assert!(reason == Reason::Ok || reason.is_ours(), "{:?}", probed.report);
+        }
+    }
+    assert_ne!(pool.measures().worker_pids, first, "the worker was replaced");
+    pool.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_far_over_its_limit_is_killed_and_no_camera_is_blamed() {
+    let simulator = cameras().await;
+    let options = PoolOptions { memory_limit_bytes: 1, ..pool_options().with_workers(1) };
+    let pool = Arc::new(Pool::start(options).await.expect("pool"));
+    for probed in probe_all(&pool, &simulator).join_all().await {
+        let reason = probed.report.reason();
+        assert!(reason == Reason::Ok || reason.is_ours(), "{:?}", probed.report);
+    }
+    assert!(pool.measures().restarts_total > 0);
+    pool.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_are_replaced_after_their_share_of_probes() {
+    let simulator = cameras().await;
+    let options = PoolOptions { retire_after_probes: 3, ..pool_options().with_workers(1) };
+    let pool = Arc::new(Pool::start(options).await.expect("pool"));
+    for probed in probe_all(&pool, &simulator).join_all().await {
+        assert_eq!(probed.report.outcome, Outcome::Ok, "{:?}", probed.report);
+    }
+    assert_eq!(pool.measures().restarts_total, 0, "replacing in good order is not a loss");
+    pool.close().await;
+}
+
+async fn silent_camera() -> (Simulator, ProbeRequest) {
+    let camera = SimulatedCamera::rtsp("fence", clips::gate()).fault(Fault::NoKeyframe);
+    let simulator = Simulator::start(SimulatorOptions::new([camera])).await.expect("simulator");
+    let request = request("fence", &simulator.url("fence"));
+    (simulator, request)
+}
+
+/// Every session that was opened is closed with a TEARDOWN.
+async fn expect_goodbye(simulator: &Simulator) {
+    let counts = simulator.counts_when("fence", PATIENCE, |counts| counts.sessions_open == 0).await.expect("an end");
+    assert_eq!((counts.sessions_opened, counts.teardowns), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_nobody_waits_for_hangs_up_politely() {
+    let (simulator, request) = silent_camera().await;
+    let pool = Arc::new(Pool::start(pool_options().with_workers(1)).await.expect("pool"));
+    let prober = pool.clone();
+    let probe = tokio::spawn(async move { prober.probe(request).await });
+    simulator.counts_when("fence", PATIENCE, |counts| counts.plays == 1).await.expect("a play");
+    probe.abort();
+    expect_goodbye(&simulator).await;
+    pool.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_that_closes_hangs_up_politely() {
+    let (simulator, request) = silent_camera().await;
+    let pool = Arc::new(Pool::start(pool_options().with_workers(1)).await.expect("pool"));
+    let prober = pool.clone();
+    let probe = tokio::spawn(async move { prober.probe(request).await });
+    simulator.counts_when("fence", PATIENCE, |counts| counts.plays == 1).await.expect("a play");
+    pool.close().await;
+    expect_goodbye(&simulator).await;
+    assert!(probe.await.expect("a report").report.reason().is_ours());
+}
+
+/// A worker whose monitor was killed hangs up and ends by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_does_not_outlive_its_monitor() {
+    let (simulator, _) = silent_camera().await;
+    let mut monitor = std::process::Command::new(PROGRAM)
+        .args(["probe", &simulator.url("fence"), "--timeout", "60s"])
+        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("streampulse probe");
+    simulator.counts_when("fence", PATIENCE, |counts| counts.plays == 1).await.expect("a play");
+    monitor.kill().expect("kill");
+    monitor.wait().expect("wait");
+    expect_goodbye(&simulator).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_that_overruns_is_quarantined_and_the_others_are_not_failed() {
+    let simulator = cameras().await;
+    let pool = Arc::new(Pool::start(pool_options().with_workers(1)).await.expect("pool"));
+    let probes = probe_all(&pool, &simulator);
+    wait_for_sessions(&simulator).await;
+    assert_eq!(pool.measures().suspects, 0);
+    // One stream whose worker dies while it is alone in it is a suspect from then on.
+    for probed in probes.join_all().await {
+        assert_eq!(probed.report.outcome, Outcome::Ok, "{:?}", probed.report);
+    }
+    let (fence, request) = silent_camera().await;
+    let prober = pool.clone();
+    let probe = tokio::spawn({
+        let request = request.clone();
+        async move { prober.probe(request).await }
+    });
+    fence.counts_when("fence", PATIENCE, |counts| counts.plays == 1).await.expect("a play");
+    send(pool.measures().worker_pids[0], Signal::KILL);
+    fence.counts_when("fence", PATIENCE, |counts| counts.plays == 2).await.expect("a second play, alone");
+    assert_eq!(pool.measures().suspects, 1);
+    for probed in probe_all(&pool, &simulator).join_all().await {
+        assert_eq!(probed.report.outcome, Outcome::Ok, "{:?}", probed.report);
+    }
+    assert_eq!(probe.await.expect("a report").report.reason(), Reason::NoKeyframe);
+    fence.set_fault("fence", None).await.expect("healed");
+    for _ in 0..streampulse::probe::pool::CLEAN_PROBES {
+        assert_eq!(pool.probe(request.clone()).await.report.outcome, Outcome::Ok);
+    }
+    assert_eq!(pool.measures().suspects, 0, "trusted again");
+    pool.close().await;
+}
