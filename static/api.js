@@ -34,6 +34,15 @@ async function request(method, path, body) {
 
 let refreshing = null;
 
+/** True when the service answers at all. */
+export async function alive() {
+  try {
+    return (await fetch("/healthz", { signal: AbortSignal.timeout(5000), cache: "no-store" })).ok;
+  } catch {
+    return false;
+  }
+}
+
 // One refresh at a time in this tab; a 409 says that another tab was first, and its cookies are ours too.
 function refresh() {
   refreshing ??= request("POST", "/api/refresh")
@@ -46,7 +55,17 @@ function refresh() {
   return refreshing;
 }
 
+// The service says by two cookies without a secret whether there is a session, so that nobody asks in vain.
+const hint = (name) => document.cookie.split("; ").find((pair) => pair.startsWith(`${name}=`))?.split("=")[1];
+
+/** "none", "change" while the first password must be changed, else "open". */
+export function session() {
+  return { undefined: "none", change: "change" }[hint("sp_session")] ?? "open";
+}
+
 async function withSession(method, path, body) {
+  if (session() === "none") throw new ApiError(401, "unauthorized", "Sign in.");
+  if (!hint("sp_session_fresh")) await refresh();
   try {
     return await request(method, path, body);
   } catch (error) {

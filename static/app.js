@@ -3,6 +3,7 @@
 import { el, icon, setText } from "./dom.js";
 import * as api from "./api.js";
 import * as texts from "./texts.js";
+import { Detail } from "./detail.js";
 import { Live } from "./live.js";
 import { Wall } from "./wall.js";
 import { changePassword, signIn } from "./signin.js";
@@ -30,6 +31,7 @@ function showWall() {
   const live = new Live({
     changed: (id) => {
       wall.update(id);
+      detail.update(id);
       summarize(live, summary);
     },
     connection: (ok) => {
@@ -38,20 +40,24 @@ function showWall() {
     },
     gone: (error) => {
       clearInterval(ticker);
+      detail.leave();
       if (error.code === "password_change_required") showChange(null);
       else showSignIn();
     },
   });
   const wall = new Wall(live);
+  const detail = new Detail(live);
 
   function tick() {
     banner.hidden = lostAt === null;
     document.body.classList.toggle("stale", lostAt !== null);
     if (lostAt !== null) {
-      const since = live.heardAt ? `What you see is ${texts.span((Date.now() - live.heardAt) / 1000)} old.` : "";
+      const old = live.heardAt ? (Date.now() - live.heardAt) / 1000 : 0;
+      const since = old >= 2 ? `What you see is ${texts.span(old)} old.` : "";
       setText(banner, `Connection to StreamPulse lost, trying again. ${since}`);
     }
     wall.tick();
+    detail.tick();
   }
 
   const leave = el("button", {
@@ -60,6 +66,7 @@ function showWall() {
     onclick: async () => {
       live.stop();
       clearInterval(ticker);
+      detail.leave();
       await api.logout().catch(() => {});
       showSignIn();
     },
@@ -71,7 +78,8 @@ function showWall() {
       summary,
       leave),
     banner,
-    wall.element);
+    wall.element,
+    detail.element);
   ticker = setInterval(tick, 1000);
   live.start();
 }
@@ -88,9 +96,5 @@ function summarize(live, summary) {
   document.title = bad ? `(${bad} down) StreamPulse` : "StreamPulse";
 }
 
-// With a session's cookies the wall comes at once; without them the wall's first request leads to the sign-in.
-api.get("/api/streams").then(showWall, (error) => {
-  if (error.code === "password_change_required") showChange(null);
-  else if (error.status === 401) showSignIn();
-  else showWall();
-});
+// With a session the wall comes at once; its first request leads to the sign-in when the session is over.
+({ none: showSignIn, change: () => showChange(null), open: showWall })[api.session()]();

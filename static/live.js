@@ -1,9 +1,11 @@
 // The streams, kept up to date: one list, then events; and how sure we are of them.
 
-import { get } from "./api.js";
+import { alive, get } from "./api.js";
 
 const HEARTBEATS = 40;
-const CHECK_EVERY_MS = 20_000;
+const RELOAD_EVERY_MS = 60_000;
+// Quieter than this, the service is asked whether it is still there.
+const QUIET_MS = 8_000;
 
 /** Calls `changed(id | null)` for one stream or for all, `connection(ok)` and `gone(error)` when the session ended. */
 export class Live {
@@ -18,13 +20,15 @@ export class Live {
 
   start() {
     this.connect();
-    this.checker = setInterval(() => this.connected && this.check(), CHECK_EVERY_MS);
+    this.reloader = setInterval(() => this.connected && this.check(), RELOAD_EVERY_MS);
+    this.listener = setInterval(() => this.connected && this.listen(), 4000);
   }
 
   stop() {
     this.stopped = true;
     this.source?.close();
-    clearInterval(this.checker);
+    clearInterval(this.reloader);
+    clearInterval(this.listener);
     clearTimeout(this.retry);
   }
 
@@ -56,6 +60,17 @@ export class Live {
   }
 
   // Events alone do not tell a quiet fleet from a dead connection.
+  async listen() {
+    if (Date.now() - this.heardAt < QUIET_MS) return;
+    const before = this.heardAt;
+    if (await alive()) this.heardAt = Date.now();
+    else if (this.connected && this.heardAt === before) {
+      this.source?.close();
+      this.lost();
+    }
+  }
+
+  // What an event did not bring.
   async check() {
     try {
       await this.load();

@@ -2,6 +2,7 @@
 
 import { el, icon, setText } from "./dom.js";
 import * as api from "./api.js";
+import { noAnswer } from "./texts.js";
 
 function panel(title, hint, fields, label, submit) {
   const problem = el("p", { class: "problem", role: "alert" });
@@ -20,7 +21,7 @@ function panel(title, hint, fields, label, submit) {
     try {
       await submit();
     } catch (error) {
-      setText(problem, error.status ? error.message : "StreamPulse does not answer. Is the service running?");
+      setText(problem, error.status ? error.message : noAnswer);
       fields.at(-1)[1].select();
     } finally {
       button.disabled = false;

@@ -54,6 +54,33 @@ export const issues = {
   facts_changed: "Format changed",
 };
 
+// Not the camera's fault, or not known to be: such a probe says nothing against it.
+const undecided = new Set(["busy", "worker_crashed", "worker_timeout", "overloaded", "monitor_offline", "prober_unreachable"]);
+
+/** How a heartbeat looks in a strip: "up", "degraded", "down" or "unknown". */
+export function beat({ reason, health }) {
+  if (reason === "ok") return health === "degraded" ? "degraded" : "up";
+  return undecided.has(reason) ? "unknown" : "down";
+}
+
+export const stages = {
+  resolve: "Find the address",
+  connect: "Connect",
+  tls: "Encrypt",
+  options: "Options",
+  describe: "Describe",
+  setup: "Set up",
+  play: "Play",
+  request: "Request",
+  first_packet: "First packet",
+  keyframe: "Wait for keyframe",
+  decode: "Decode",
+  picture: "Check picture",
+};
+
+export const codecs = { h264: "H.264", h265: "H.265", mjpeg: "MJPEG" };
+export const transports = { tcp: "RTP over TCP", udp: "RTP over UDP" };
+
 const units = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
 
 /** Seconds as the one unit that says enough: "42 s", "5 min", "3 d". */
@@ -63,9 +90,52 @@ export function span(seconds) {
   return `${Math.floor(whole / size)} ${unit}`;
 }
 
+/** The age of a picture. */
+export function age(seconds) {
+  return seconds < 2 ? "just now" : `${span(seconds)} ago`;
+}
+
+/** Two heartbeats without a new picture: what is shown is the past, and must look like it. */
+export function isOld(stream, now) {
+  return Boolean(stream.picture_at) && (now - Date.parse(stream.picture_at)) / 1000 > 2.5 * stream.heartbeat_seconds + 10;
+}
+
+export const wall = {
+  noPicture: "No picture yet",
+  notLoaded: "The picture did not load",
+  off: "Switched off",
+  fine: "The last probe brought a usable picture.",
+};
+
+export const noAnswer = "StreamPulse does not answer. Is the service running?";
+
+/** What there is to say of a stream that is not simply fine: [["reason", text], ["message", text], ["next", text]]. */
+export function why(stream) {
+  const newest = stream.recent.at(-1)?.reason ?? "ok";
+  let parts = [];
+  if (!stream.enabled) parts = [["reason", wall.off], ["message", "It has enabled: false in config.yaml."]];
+  else if (!stream.checked_at) parts = [["message", "Waiting for the first probe."]];
+  else if (stream.state === "up") {
+    if (newest !== "ok") parts = [["reason", `${reasons[newest] ?? newest}; checking again`], ["message", stream.message]];
+  } else {
+    const seen = stream.issues.map((issue) => issues[issue] ?? issue).join(", ");
+    parts = [
+      ["reason", stream.state === "degraded" && seen ? seen : reasons[stream.reason] ?? stream.reason],
+      ["message", stream.message],
+      ["next", stream.next_step],
+    ];
+  }
+  return parts.filter(([, text]) => text);
+}
+
 export function latency(ms) {
   if (ms == null) return "–";
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+/** Milliseconds of one stage, with a tenth where it matters. */
+export function fine(ms) {
+  return ms < 10 ? `${ms.toFixed(1)} ms` : latency(ms);
 }
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });

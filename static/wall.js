@@ -1,6 +1,7 @@
 // The wall: a card for each stream, worst first.
 
 import { el, icon, setText } from "./dom.js";
+import { address } from "./detail.js";
 import * as texts from "./texts.js";
 
 const HEARTBEATS = 40;
@@ -62,26 +63,36 @@ class Card {
   constructor(id) {
     this.id = id;
     this.image = el("img", { alt: "", loading: "lazy", decoding: "async", hidden: true });
-    this.image.addEventListener("error", () => { this.image.hidden = true; });
-    this.blank = el("span", { class: "blank" }, "No picture yet");
+    this.image.addEventListener("error", () => {
+      // Asked for again with the next event of this stream.
+      this.pictureAt = undefined;
+      this.image.hidden = true;
+      setText(this.blank, texts.wall.notLoaded);
+      this.element.toggleAttribute("data-picture", false);
+    });
+    this.image.addEventListener("load", () => {
+      // A picture of nearly the card's shape fills it; another one is shown whole.
+      const shape = this.image.naturalWidth / this.image.naturalHeight;
+      this.image.toggleAttribute("data-whole", Math.abs(shape / (16 / 9) - 1) > 0.15);
+    });
+    this.blank = el("span", { class: "blank" });
     this.taken = el("span", { class: "taken" });
     this.state = el("span", { class: "state" });
     this.since = el("span", { class: "since" });
-    this.name = el("h2", {});
+    this.name = el("a", { href: address(id) });
     this.reason = el("p", { class: "reason" });
-    this.message = el("p", { class: "message" });
     this.next = el("p", { class: "next" });
+    this.why = el("div", { class: "why" }, this.reason, this.next);
     this.latency = el("dd", {});
     this.checked = el("dd", {});
     this.strip = el("div", { class: "strip", role: "img" });
     this.element = el("article", { class: "card" },
-      el("div", { class: "picture" }, this.blank, this.image, this.taken),
+      el("div", { class: "picture" }, this.blank, this.image, this.why, this.taken),
       el("div", { class: "body" },
-        el("header", {}, this.name, el("p", { class: "line" }, this.state, this.since)),
-        el("div", { class: "why" }, this.reason, this.message, this.next),
+        el("header", {}, el("h2", {}, this.name), el("p", { class: "line" }, this.state, this.since)),
         el("dl", {},
           el("div", {}, el("dt", {}, "Latency"), this.latency),
-          el("div", {}, el("dt", {}, "Last probe"), this.checked)),
+          el("div", {}, el("dt", {}, "Probed"), this.checked)),
         this.strip));
   }
 
@@ -90,11 +101,11 @@ class Card {
     if (this.element.dataset.state !== state) {
       this.element.dataset.state = state;
       this.state.replaceChildren(icon(stream.enabled ? stream.state : "maintenance"),
-        stream.enabled ? texts.states[stream.state] : "Switched off");
+        stream.enabled ? texts.states[stream.state] : texts.wall.off);
     }
     setText(this.name, stream.name);
     this.picture(stream);
-    this.why(stream);
+    this.explain(stream);
     setText(this.latency, texts.latency(stream.latency_ms));
     setText(this.checked, texts.time(stream.checked_at));
     this.checked.title = texts.dateTime(stream.checked_at);
@@ -105,32 +116,23 @@ class Card {
     if (this.pictureAt === stream.picture_at) return;
     this.pictureAt = stream.picture_at;
     this.image.hidden = !stream.picture_at;
-    this.blank.hidden = Boolean(stream.picture_at);
+    this.element.toggleAttribute("data-picture", Boolean(stream.picture_at));
+    setText(this.blank, stream.picture_at ? "" : texts.wall.noPicture);
     if (stream.picture_at) {
       this.image.src = `/api/streams/${this.id}/snapshot.jpg?at=${Date.parse(stream.picture_at)}`;
       this.image.alt = `${stream.name}, last verified picture`;
     }
   }
 
-  why(stream) {
-    const failing = stream.recent.at(-1)?.reason;
-    let [reason, message, next] = ["", "", ""];
-    if (!stream.enabled) {
-      message = "enabled: false in config.yaml";
-    } else if (stream.state === "up") {
-      if (failing && failing !== "ok") [reason, message] = ["Last probe failed, checking again", stream.message];
-    } else if (stream.checked_at) {
-      const seen = stream.issues.map((issue) => texts.issues[issue] ?? issue).join(", ");
-      reason = stream.state === "degraded" && seen ? seen : texts.reasons[stream.reason] ?? stream.reason;
-      message = stream.message;
-      next = stream.next_step ?? "";
-    } else {
-      message = "Waiting for the first probe.";
-    }
-    setText(this.reason, reason);
-    setText(this.message, message);
-    setText(this.next, next);
-    for (const part of [this.reason, this.message, this.next]) part.hidden = !part.textContent;
+  // On a card: what is wrong in three words and what to do. What exactly was seen is on the stream's own page.
+  explain(stream) {
+    const parts = new Map(texts.why(stream));
+    setText(this.reason, parts.get("reason") ?? parts.get("message") ?? "");
+    setText(this.next, parts.get("next") ?? (parts.has("reason") && !stream.enabled ? parts.get("message") : ""));
+    this.why.title = parts.get("message") ?? "";
+    this.why.hidden = parts.size === 0;
+    this.next.hidden = !this.next.textContent;
+    this.blank.hidden = parts.size > 0;
   }
 
   beats(recent) {
@@ -140,10 +142,8 @@ class Card {
     const shown = recent.slice(-HEARTBEATS);
     const bars = Array.from({ length: HEARTBEATS - shown.length }, () => el("i", {}));
     for (const beat of shown) {
-      const kind = beat.reason !== "ok" ? (beat.health === "unknown" ? "unknown" : "down")
-        : beat.health === "degraded" ? "degraded" : "up";
       const title = `${texts.dateTime(beat.at)}: ${texts.reasons[beat.reason] ?? beat.reason}, ${texts.latency(beat.latency_ms)}`;
-      bars.push(el("i", { "data-beat": kind, title }));
+      bars.push(el("i", { "data-beat": texts.beat(beat), title }));
     }
     this.strip.replaceChildren(...bars);
     const good = shown.filter((beat) => beat.reason === "ok").length;
@@ -154,13 +154,7 @@ class Card {
     if (!stream) return;
     const seconds = (text) => (now - Date.parse(text)) / 1000;
     setText(this.since, stream.enabled && stream.checked_at ? `for ${texts.span(seconds(stream.since))}` : "");
-    if (stream.picture_at) {
-      const age = seconds(stream.picture_at);
-      setText(this.taken, age < 2 ? "just now" : `${texts.span(age)} ago`);
-      // Two heartbeats without a new picture: what is shown is the past, and must look like it.
-      this.element.toggleAttribute("data-old", age > 2.5 * stream.heartbeat_seconds + 10);
-    } else {
-      setText(this.taken, "");
-    }
+    setText(this.taken, stream.picture_at ? texts.age(seconds(stream.picture_at)) : "");
+    this.element.toggleAttribute("data-old", texts.isOld(stream, now));
   }
 }

@@ -36,7 +36,7 @@ pub async fn demo(listen: SocketAddr) -> u8 {
     };
     let config_file = directory.0.join("config.yaml");
     let text = format!(
-        "# Written by `streampulse demo`; gone when it ends.\nheartbeat_seconds: 5\nprobe: {{timeout_seconds: 4}}\n{}",
+        "# Written by `streampulse demo`; gone when it ends.\nheartbeat_seconds: 6\nprobe: {{timeout_seconds: 5}}\n{}",
         config_text(&simulator)
     );
     if let Err(error) = write_private(&config_file, &text) {

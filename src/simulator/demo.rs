@@ -14,7 +14,7 @@ pub fn demo_fleet() -> Vec<SimulatedCamera> {
         // A password as people choose them, which must be percent-encoded in a URL.
         rtsp("Gate", clips::gate()).group("Entrance").auth(Auth::digest("admin", "open/se:sam@me")),
         rtsp("Reception", clips::lobby()).group("Entrance").auth(Auth::basic("viewer", "lobby 2024")).session_limit(2),
-        rtsp("Crossing", clips::street()).group("Outside").path("/cam/realmonitor?channel=1&subtype=0").gop_loops(3),
+        rtsp("Crossing", clips::street()).group("Outside").path("/cam/realmonitor?channel=1&subtype=0").gop_loops(2),
         rtsp("Car park", clips::night()).group("Outside").path("/Streaming/Channels/101").session_limit(1),
         rtsp("Warehouse", clips::warehouse()).group("Warehouse").path("/h264Preview_01_main"),
         rtsp("Packing line", clips::pattern_h265()).group("Warehouse").path("/live/ch0"),

@@ -31,6 +31,7 @@ static ASSETS: &[Asset] = assets! {
     "/icon.svg" "image/svg+xml" "icon.svg";
     "/app.js" "text/javascript; charset=utf-8" "app.js";
     "/api.js" "text/javascript; charset=utf-8" "api.js";
+    "/detail.js" "text/javascript; charset=utf-8" "detail.js";
     "/dom.js" "text/javascript; charset=utf-8" "dom.js";
     "/live.js" "text/javascript; charset=utf-8" "live.js";
     "/signin.js" "text/javascript; charset=utf-8" "signin.js";

@@ -17,6 +17,10 @@ use crate::model::Role;
 pub(super) const ACCESS_COOKIE: &str = "sp_access";
 /// The dashboard's refresh token.
 pub(super) const REFRESH_COOKIE: &str = "sp_refresh";
+/// There as long as the refresh token; `change` while the first password must be changed. For the dashboard's scripts.
+pub(super) const SESSION_HINT_COOKIE: &str = "sp_session";
+/// There as long as the access token. For the dashboard's scripts.
+pub(super) const ACCESS_HINT_COOKIE: &str = "sp_session_fresh";
 /// A page of another site cannot set a header of its own without asking first, and is never allowed to.
 pub(super) const CSRF_HEADER: &str = "x-streampulse";
 /// How long an account is remembered: the command line changes accounts while the service runs.

@@ -12,7 +12,7 @@ use warp::http::{Response as HttpResponse, StatusCode};
 use warp::reply::{Reply, Response};
 
 use super::Web;
-use super::auth::{ACCESS_COOKIE, REFRESH_COOKIE};
+use super::auth::{ACCESS_COOKIE, ACCESS_HINT_COOKIE, REFRESH_COOKIE, SESSION_HINT_COOKIE};
 use super::call::{Call, call, json_body, optional_json_body};
 use super::errors::{ApiError, json, respond};
 use super::headers::cookie;
@@ -173,7 +173,7 @@ async fn logout(call: Call, body: Result<Refresh, ApiError>) -> Result<Response,
     }
     let mut response = HttpResponse::new("").into_response();
     *response.status_mut() = StatusCode::NO_CONTENT;
-    set_cookies(&call, &mut response, "", "", Duration::ZERO, Duration::ZERO)?;
+    set_cookies(&call, &mut response, "", "", "", Duration::ZERO, Duration::ZERO)?;
     Ok(response)
 }
 
@@ -252,24 +252,31 @@ async fn open_session(call: &Call, user: &User, family: Option<String>) -> Resul
         role: user.role,
         must_change_password: user.must_change_password,
     });
-    set_cookies(call, &mut response, &access, &refresh, ACCESS_LIFETIME, REFRESH_LIFETIME.unsigned_abs())?;
+    let hint = if user.must_change_password { "change" } else { "1" };
+    set_cookies(call, &mut response, &access, &refresh, hint, ACCESS_LIFETIME, REFRESH_LIFETIME.unsigned_abs())?;
     Ok(response)
 }
 
+/// Beside the two tokens, two cookies that the dashboard may read and that hold no secret: they tell it whether there is
+/// a session and whether its access token still lives, so that it need not ask and be refused.
 fn set_cookies(
     call: &Call,
     response: &mut Response,
     access: &str,
     refresh: &str,
+    hint: &str,
     access_age: Duration,
     refresh_age: Duration,
 ) -> Result<(), ApiError> {
     let secure = if call.is_tls() { "; Secure" } else { "" };
-    for (name, value, path, age) in
-        [(ACCESS_COOKIE, access, "/", access_age), (REFRESH_COOKIE, refresh, "/api", refresh_age)]
-    {
+    for (name, value, path, age, http_only) in [
+        (ACCESS_COOKIE, access, "/", access_age, "; HttpOnly"),
+        (REFRESH_COOKIE, refresh, "/api", refresh_age, "; HttpOnly"),
+        (SESSION_HINT_COOKIE, hint, "/", refresh_age, ""),
+        (ACCESS_HINT_COOKIE, hint, "/", access_age, ""),
+    ] {
         let cookie =
-            format!("{name}={value}; Path={path}; Max-Age={}; HttpOnly; SameSite=Strict{secure}", age.as_secs());
+            format!("{name}={value}; Path={path}; Max-Age={}{http_only}; SameSite=Strict{secure}", age.as_secs());
         response.headers_mut().append(SET_COOKIE, HeaderValue::from_str(&cookie).map_err(ApiError::internal)?);
     }
     Ok(())
