@@ -289,7 +289,8 @@ async fn cookies_need_the_header_for_a_change() {
     let access = login.json()["access_token"].as_str().unwrap().to_owned();
     let set: Vec<&str> = login.head.lines().filter(|l| l.to_lowercase().starts_with("set-cookie")).collect();
     // The tokens are out of reach of scripts; what scripts may read holds none.
-    let (tokens, hints): (Vec<&str>, Vec<&str>) = set.into_iter().partition(|c| c.contains("; HttpOnly; SameSite=Strict"));
+    let (tokens, hints): (Vec<&str>, Vec<&str>) =
+        set.into_iter().partition(|c| c.contains("; HttpOnly; SameSite=Strict"));
     assert!(tokens.len() == 2 && tokens.iter().any(|c| c.contains(&access)), "{tokens:?}");
     let harmless = |c: &&str| c.contains("=1; Path=/") && c.contains("; SameSite=Strict");
     assert!(hints.len() == 2 && hints.iter().all(harmless), "{hints:?}");
