@@ -164,21 +164,33 @@ impl Watcher {
         for warning in warnings.iter().filter(|w| !self.status.borrow().warnings.contains(w)) {
             tracing::warn!("{}", warning.in_file(&self.path));
         }
+        let streams = config.streams.len();
         if changed {
             config.share_streams(&old);
-            tracing::info!(streams = config.streams.len(), "configuration reloaded from {}", self.path.display());
             self.config.send_replace(Arc::new(config));
-        } else {
-            tracing::info!("configuration read again from {}: no setting changed", self.path.display());
         }
         let now = self.clock.now();
         self.status.send_modify(|status| {
             let reloads = status.reloads + 1;
             *status = ReloadStatus { ok: true, at: now, good_at: now, reloads, problems: Vec::new(), warnings };
         });
+        // Said last, so that whoever reads the line finds it true.
+        if changed {
+            tracing::info!(streams, "configuration reloaded from {}", self.path.display());
+        } else {
+            tracing::info!("configuration read again from {}: no setting changed", self.path.display());
+        }
     }
 
     fn refuse(&mut self, problems: Problems) {
+        let now = self.clock.now();
+        self.status.send_modify(|status| {
+            status.ok = false;
+            status.at = now;
+            status.reloads += 1;
+            status.problems.clone_from(&problems.problems);
+            status.warnings = problems.warnings;
+        });
         for problem in problems.problems.iter().take(MAX_LOGGED) {
             tracing::error!("{}", problem.in_file(&self.path));
         }
@@ -187,14 +199,6 @@ impl Watcher {
             self.path.display(),
             problems.problems.len()
         );
-        let now = self.clock.now();
-        self.status.send_modify(|status| {
-            status.ok = false;
-            status.at = now;
-            status.reloads += 1;
-            status.problems = problems.problems;
-            status.warnings = problems.warnings;
-        });
     }
 }
 

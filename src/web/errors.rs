@@ -70,11 +70,12 @@ pub enum WebError {
 
 impl WebError {
     /// The exit code of sysexits.h: 69 when the address cannot be had, 73 when a file cannot be written, 78 when a
-    /// setting is wrong, 70 for a fault of our own.
+    /// setting is wrong, 70 for a fault of our own; the store knows its own.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::PortInUse(_) | Self::NotAllowed(_) | Self::NoSuchAddress(_) | Self::CannotListen(..) => 69,
-            Self::File { .. } | Self::BadKey(_) | Self::Store(_) => 73,
+            Self::File { .. } | Self::BadKey(_) => 73,
+            Self::Store(error) => error.exit_code(),
             Self::TlsNotSupported | Self::BadPreset { .. } => 78,
             Self::Broken(_) => 70,
         }

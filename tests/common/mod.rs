@@ -1,6 +1,8 @@
 //! What several black-box tests share.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod service;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
