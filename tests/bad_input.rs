@@ -73,7 +73,7 @@ fn a_configuration_that_may_not_be_read() {
     }
     use std::os::unix::fs::PermissionsExt as _;
     let site = Site::new(GOOD);
-    std::fs::set_permissions(site.config(), std::fs::Permissions::from_mode(0)).expect("mode");
+    std::fs::set_permissions(site.config(), std::fs::Permissions::from_mode(0o000)).expect("mode");
     refuses(&site, BAD_CONFIG, &[&shown(&site.config()), "permission denied", "chmod"]);
 }
 

@@ -21,8 +21,9 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// The password of the user `admin`.
 pub const ADMIN_PASSWORD: &str = "the tests sign in with this";
 
-/// Asks again and again, where nothing tells of the change.
+/// Asks again and again.
 #[track_caller]
+#[allow(clippy::disallowed_methods, reason = "another process tells nobody of its changes")]
 pub fn wait_until(mut done: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !done() {
