@@ -74,7 +74,7 @@ pub async fn serve(config_file: &Path, overrides: Overrides, on_running: impl Fn
     let pool = start_pool(&current).await?;
 
     let parts = Parts { clock, config, store, pool, watch_handle, state_dir: current.storage.path.clone() };
-    let mut tasks = parts.spawn(listener, watcher);
+    let mut tasks = parts.spawn(listener, watcher).await;
     tracing::info!(%address, streams = current.streams.len(), "StreamPulse {} is running", env!("CARGO_PKG_VERSION"));
     notify::ready();
     on_running(&Running { address, first_password });
@@ -133,7 +133,7 @@ struct Tasks {
 }
 
 impl Parts {
-    fn spawn(&self, listener: TcpListener, watcher: config::Watcher) -> Tasks {
+    async fn spawn(&self, listener: TcpListener, watcher: config::Watcher) -> Tasks {
         let mut tasks =
             Tasks { set: JoinSet::new(), scheduler: CancellationToken::new(), rest: CancellationToken::new() };
         let status = StatusTable::default();
@@ -147,6 +147,7 @@ impl Parts {
 
         let monitor =
             Monitor::new(status.clone(), self.store.clone(), handle.clone(), self.config.clone(), self.clock.clone());
+        let monitor = monitor.recall().await;
         tasks.spawn("monitor", monitor.run(results, CancellationToken::new()));
 
         let metrics = Metrics::new(status.clone(), handle.clone(), self.clock.clone());

@@ -62,7 +62,7 @@ struct Committed {
 }
 
 impl Monitor {
-    /// A monitor that fills this table. Nothing happens before [`Self::run`].
+    /// A monitor that fills this table. Nothing happens before [`Self::recall`] or [`Self::run`].
     pub fn new(
         status: StatusTable,
         store: Store,
@@ -83,6 +83,12 @@ impl Monitor {
             queued: 0,
             store_fails: false,
         }
+    }
+
+    /// Fills the table from what the store remembers, so that nobody who asks then finds it empty.
+    pub async fn recall(mut self) -> Self {
+        self.configure().await;
+        self
     }
 
     /// Fills the table from what the store remembers, then works until the scheduler is gone or it is cancelled; what
