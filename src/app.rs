@@ -67,6 +67,11 @@ pub async fn serve(config_file: &Path, overrides: Overrides, on_running: impl Fn
     let (config, watch_handle, watcher) = config::watch(config_file.to_owned(), loaded, overrides, clock.clone());
     let current = config.borrow().clone();
 
+    web::supported(&current).map_err(|e| Failure::new(&e, e.exit_code()))?;
+    if current.mqtt.enabled {
+        tracing::warn!("mqtt.enabled is true, but this version does not publish to MQTT yet");
+    }
+
     let store = Store::open(&current.storage.path).await.map_err(|e| Failure::new(&e, e.exit_code()))?;
     let first_password = first_password(&store, &current.storage.path).await?;
     let listener = web::bind(current.web.listen).await.map_err(|e| Failure::new(&e, e.exit_code()))?;

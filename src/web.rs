@@ -87,14 +87,20 @@ pub(crate) struct Web {
     cancel: CancellationToken,
 }
 
+/// Whether this version can serve what the configuration asks for: to be asked before anything is started.
+///
+/// # Errors
+/// [`WebError::TlsNotSupported`].
+pub fn supported(config: &Config) -> Result<(), WebError> {
+    if config.web.tls.is_some() { Err(WebError::TlsNotSupported) } else { Ok(()) }
+}
+
 /// Serves on `listener` until `cancel`; then requests in flight get at most two seconds.
 ///
 /// # Errors
 /// At once when the signing key cannot be read or made, or when the configuration asks for TLS.
 pub async fn serve(listener: TcpListener, parts: WebParts, cancel: CancellationToken) -> Result<(), WebError> {
-    if parts.config.borrow().web.tls.is_some() {
-        return Err(WebError::TlsNotSupported);
-    }
+    supported(&parts.config.borrow())?;
     let keys = Keys::load_or_create(&parts.state_dir)?;
     let started_at = parts.clock.now();
     let web = Arc::new(Web {

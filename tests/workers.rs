@@ -69,6 +69,16 @@ async fn a_stopped_worker_fails_no_probe() {
     expect_pictures_in_spite_of(Signal::STOP).await;
 }
 
+/// A Ctrl+C in a terminal goes to the whole process group; only the monitor may hear it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_is_in_a_process_group_of_its_own() {
+    let pool = Pool::start(pool_options().with_workers(1)).await.expect("pool");
+    let worker = Pid::from_raw(i32::try_from(pool.measures().worker_pids[0]).expect("a pid")).expect("a pid");
+    assert_eq!(rustix::process::getpgid(Some(worker)).expect("its group"), worker);
+    assert_ne!(rustix::process::getpgid(None).expect("our group"), worker);
+    pool.close().await;
+}
+
 fn resident_bytes(pid: u32) -> u64 {
     let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).expect("statm");
     statm.split_whitespace().nth(1).expect("pages").parse::<u64>().expect("a number")

@@ -281,6 +281,16 @@ async fn a_refresh_token_is_good_once_and_logout_ends_the_session() {
     assert_eq!(refresh(&json!("made up")).await.code(), "refresh_refused");
 }
 
+#[test]
+fn tls_that_is_asked_for_and_not_there_yet_ends_the_start_as_bad_configuration() {
+    let mut config = Config::default();
+    assert!(supported(&config).is_ok());
+    config.web.tls = Some(crate::config::WebTls { cert_file: "web.pem".into(), key_file: "web.key".into() });
+    let refused = supported(&config).unwrap_err();
+    assert_eq!(refused.exit_code(), 78);
+    assert!(refused.to_string().contains("reverse proxy"), "{refused}");
+}
+
 #[tokio::test]
 async fn cookies_need_the_header_for_a_change() {
     let server = Server::start().await;

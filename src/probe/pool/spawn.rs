@@ -28,6 +28,8 @@ const PASSED_ON: [&str; 8] = [
 fn command(options: &PoolOptions) -> Command {
     let mut command = Command::new(&options.program);
     command.arg0("streampulse-worker").arg("worker").kill_on_drop(true).env_clear();
+    // A Ctrl+C in the terminal is for the monitor, which ends its workers in order.
+    command.process_group(0);
     command.envs(PASSED_ON.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     command
         .env("LANG", "C.UTF-8")
