@@ -5,6 +5,7 @@ import { address } from "./detail.js";
 import * as texts from "./texts.js";
 
 const HEARTBEATS = 40;
+const FEW = 24;
 
 export class Wall {
   constructor(live) {
@@ -36,6 +37,7 @@ export class Wall {
     }
     this.arrange();
     this.empty.hidden = streams.size > 0;
+    this.grid.toggleAttribute("data-few", streams.size <= FEW);
     this.tick();
   }
 
