@@ -250,7 +250,12 @@ async fn prune(store: Store, config: watch::Receiver<Arc<Config>>, clock: Arc<dy
             let config = config.borrow();
             Retention { heartbeats_days: config.storage.heartbeats_days, rollup_days: config.storage.rollup_days }
         };
-        if let Err(error) = store.prune(clock.now(), keep).await {
+        // It goes in small steps, each with a commit: the end of the service does not wait for the last of them.
+        let pruned = tokio::select! {
+            () = cancel.cancelled() => return,
+            pruned = store.prune(clock.now(), keep) => pruned,
+        };
+        if let Err(error) = pruned {
             tracing::warn!("cannot remove old heartbeats: {error}");
         }
     }
