@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Both install what is missing on Debian and Raspberry Pi OS.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test lint fmt
+.PHONY: help demo build test bench lint fmt
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ build: ## a release binary, installing what it needs
 
 test: ## formatting, lints, dependencies, every test, documentation
 	@scripts/test
+
+bench: ## the figures, beside ffmpeg; ONLY=keyframe|mid-gop|fleet for one of them
+	@ONLY="$(ONLY)" scripts/bench
 
 lint: ## formatting, clippy, shellcheck, cargo deny
 	@scripts/install build test rust rust-lint

@@ -20,8 +20,8 @@ use crate::config::Config;
 use crate::model::{Outcome, ProbeReport, Reason, Stage, Stream, StreamId};
 use crate::probe::{ProbeRequest, Probed, Prober};
 
-/// How long after a probe's own deadline the scheduler gives it up.
-pub const GRACE: Duration = Duration::from_secs(5);
+/// How long after a probe's own deadline the scheduler gives it up: a probe whose worker was lost is run again.
+pub const GRACE: Duration = Duration::from_secs(25);
 
 /// How long the probes that are cancelled at the end may take to let go.
 const SHUTDOWN: Duration = Duration::from_secs(1);

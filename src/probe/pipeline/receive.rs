@@ -2,7 +2,7 @@
 
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
@@ -16,6 +16,12 @@ use crate::model::{Codec, Phases, Stage, Transport, VideoFacts};
 use crate::probe::access_unit::{h264_is_keyframe, h265_is_keyframe};
 use crate::probe::classify::End;
 use crate::probe::protocol::Target;
+
+/// Stack of a resolving thread: glibc's resolver keeps its answers there.
+const RESOLVER_STACK_BYTES: usize = 256 * 1024;
+
+/// What asking the operating system about a failed connection may take.
+const SECOND_LOOK: Duration = Duration::from_millis(200);
 
 /// One access unit that needs no other, with what the parser says of it.
 #[derive(Debug)]
@@ -94,17 +100,28 @@ pub fn receive(
     received
 }
 
-/// A name is resolved here first, so that a name that does not exist is told from a device that does not answer.
+/// A name is resolved here first, so that a name that does not exist is told from a device that does not answer. The
+/// system's resolver knows no deadline, so it waits in a thread of its own.
 fn resolve(target: &Target, deadline: Instant) -> Result<(), End> {
     if target.host.parse::<std::net::IpAddr>().is_ok() {
         return Ok(());
     }
-    let found =
-        (target.host.as_str(), target.port).to_socket_addrs().is_ok_and(|mut addresses| addresses.next().is_some());
-    if !found {
-        return Err(End::NameUnknown);
+    // Holds the one answer.
+    let (answer, answers) = sync_channel(1);
+    let (host, port) = (target.host.clone(), target.port);
+    let resolver = std::thread::Builder::new().name("resolve".to_owned()).stack_size(RESOLVER_STACK_BYTES);
+    let started = resolver.spawn(move || {
+        let found = (host.as_str(), port).to_socket_addrs().is_ok_and(|mut addresses| addresses.next().is_some());
+        let _ = answer.try_send(found);
+    });
+    if started.is_err() {
+        return Err(End::Overloaded);
     }
-    if Instant::now() >= deadline { Err(End::Deadline { since_media: None }) } else { Ok(()) }
+    match answers.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(End::NameUnknown),
+        Err(_) => Err(End::Deadline { since_media: None }),
+    }
 }
 
 /// Follows the events to the keyframe or to the end.
@@ -160,8 +177,8 @@ fn ask_the_system(target: &Target) -> End {
         Err(_) => return End::NameUnknown,
     };
     let mut last = End::NameUnknown;
-    for address in addresses.iter().take(4) {
-        match TcpStream::connect_timeout(address, Duration::from_millis(400)) {
+    for address in addresses.iter().take(2) {
+        match TcpStream::connect_timeout(address, SECOND_LOOK) {
             Ok(_) if target.scheme.ends_with('s') => return End::Tls,
             Ok(_) => return End::Protocol,
             Err(error) => last = End::Connect(error.kind()),

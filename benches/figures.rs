@@ -1,0 +1,29 @@
+//! The figures of the product, measured: `make bench`, or one of them by name: `make bench ONLY=keyframe`.
+//!
+//! CPU is what the kernel charges the worker processes, peers what it charges the finished children of this process;
+//! the simulated cameras run in this process and are in neither.
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a program for the terminal")]
+
+#[path = "figures/fleet.rs"]
+mod fleet;
+#[path = "figures/machine.rs"]
+mod machine;
+#[path = "figures/picture.rs"]
+mod picture;
+
+fn main() {
+    // cargo passes `--bench`; what is left is the name of a figure.
+    let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let wanted = |name: &str| only.as_deref().is_none_or(|only| name == only);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    println!("{} {}\n", machine::describe(), jiff::Zoned::now().strftime("%Y-%m-%d"));
+    if wanted("keyframe") {
+        runtime.block_on(picture::keyframe_first());
+    }
+    if wanted("mid-gop") {
+        runtime.block_on(picture::mid_gop());
+    }
+    if wanted("fleet") {
+        runtime.block_on(fleet::hundred_cameras());
+    }
+}

@@ -1,0 +1,95 @@
+//! The whole service: 100 cameras at a 5 s heartbeat for two minutes.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use streampulse::simulator::{SimulatedCamera, Simulator, SimulatorOptions, clips};
+
+use crate::machine::{cpu, family, pss_mb};
+
+const CAMERAS: usize = 100;
+const HEARTBEAT_SECONDS: u64 = 5;
+const RUN: Duration = Duration::from_secs(120);
+/// Memory is compared from here on: every worker has then seen its share of cameras at once.
+const WARM: Duration = Duration::from_secs(30);
+
+/// No heartbeat missed, memory flat.
+pub async fn hundred_cameras() {
+    let cameras = (0..CAMERAS).map(|number| SimulatedCamera::rtsp(format!("cam{number}"), clips::pattern_h264()));
+    let simulator = Simulator::start(SimulatorOptions::new(cameras)).await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let mut text = format!("heartbeat_seconds: {HEARTBEAT_SECONDS}\nstreams:\n");
+    for name in simulator.names() {
+        text.push_str(&format!("  - {{name: {name}, url: \"{}\"}}\n", simulator.url(name)));
+    }
+    let config = directory.path().join("config.yaml");
+    std::fs::write(&config, text).unwrap();
+    let started = Instant::now();
+    let mut service = Command::new(env!("CARGO_BIN_EXE_streampulse"))
+        .arg("--config")
+        .arg(&config)
+        .env("STREAMPULSE_STATE_DIR", directory.path().join("state"))
+        .env("STREAMPULSE_LISTEN", "127.0.0.1:0")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(service.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let address =
+        log.find_map(|line| Some(line.split("address=").nth(1)?.split_whitespace().next()?.to_owned())).unwrap();
+    let first_verdict = log.find(|line| line.contains("to=\"up\"")).map(|_| started.elapsed());
+    // The rest of the log is read away, or the service would wait for a full pipe.
+    let draining = std::thread::spawn(move || log.for_each(drop));
+
+    tokio::time::sleep(WARM).await;
+    let (warm_mb, warm_cpu) = (pss_mb(service.id()), total_cpu(service.id()));
+    tokio::time::sleep(RUN - WARM).await;
+    let (end_mb, end_cpu) = (pss_mb(service.id()), total_cpu(service.id()));
+    let metrics = get(&address, "/metrics");
+    let sum = |name: &str| -> f64 {
+        let lines = metrics.lines().filter(|line| line.starts_with(name) && !line.starts_with('#'));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    };
+    let probes = sum("streampulse_probes_total");
+    println!(
+        "{CAMERAS} cameras (720p, 1 Mbit/s), {HEARTBEAT_SECONDS} s heartbeat, {} s, simulator on the same cores",
+        RUN.as_secs()
+    );
+    println!("  start to the first verdict   {:.2} s", first_verdict.unwrap().as_secs_f64());
+    println!("  probes                       {probes}");
+    println!("  up at the end                {} of {CAMERAS}", sum("stream_up{"));
+    println!("  heartbeats missed            {}", sum("streampulse_heartbeats_missed_total"));
+    println!("  start lag at most 0.5 s      {:.2} %", lag_share(&metrics) * 100.0);
+    println!("  memory (sum of PSS)          {warm_mb:.0} MB after {} s, {end_mb:.0} MB at the end", WARM.as_secs());
+    println!(
+        "  CPU of all processes         {:.0} % of one core",
+        (end_cpu - warm_cpu).as_secs_f64() / (RUN - WARM).as_secs_f64() * 100.0
+    );
+    println!("  sessions, TEARDOWNs          {}, {}\n", simulator.total().sessions_opened, simulator.total().teardowns);
+    let pid = rustix::process::Pid::from_raw(service.id() as i32).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    service.wait().unwrap();
+    draining.join().unwrap();
+}
+
+fn total_cpu(pid: u32) -> Duration {
+    family(pid).into_iter().map(cpu).sum()
+}
+
+/// The share of heartbeats that started within half a second of their time.
+fn lag_share(metrics: &str) -> f64 {
+    let value = |start: &str| -> f64 {
+        let line = metrics.lines().find(|line| line.starts_with(start)).unwrap_or("x 0");
+        line.rsplit(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0.0)
+    };
+    value("streampulse_scheduler_lag_seconds_bucket{le=\"0.5\"}") / value("streampulse_scheduler_lag_seconds_count")
+}
+
+fn get(address: &str, path: &str) -> String {
+    let mut socket = TcpStream::connect(address).unwrap();
+    write!(socket, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    answer
+}

@@ -1,0 +1,61 @@
+//! What the kernel says of machine and processes.
+
+use std::time::Duration;
+
+/// CPU model and cores.
+pub fn describe() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")).and_then(|line| line.split(": ").nth(1));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{} × {cores},", model.unwrap_or("unknown processor"))
+}
+
+/// User and system time of a living process.
+pub fn cpu(pid: u32) -> Duration {
+    ticks(&format!("/proc/{pid}/stat"), 13)
+}
+
+/// User and system time of this process's children that were waited for.
+pub fn children_cpu() -> Duration {
+    ticks("/proc/self/stat", 15)
+}
+
+/// The sum of two neighbouring fields of proc_pid_stat(5), counted from 0.
+fn ticks(file: &str, field: usize) -> Duration {
+    let stat = std::fs::read_to_string(file).unwrap();
+    // The name in parentheses may hold spaces.
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split_whitespace().collect();
+    let two: u64 = fields[field - 2..field].iter().map(|text| text.parse::<u64>().unwrap()).sum();
+    Duration::from_secs_f64(two as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
+/// A process and all its descendants.
+pub fn family(pid: u32) -> Vec<u32> {
+    let mut pids = vec![pid];
+    let mut next = 0;
+    while next < pids.len() {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", pids[next])).into_iter().flatten().flatten();
+        for thread in threads {
+            let children = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+            pids.extend(children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+        }
+        next += 1;
+    }
+    pids
+}
+
+/// Proportional set size of a process and its descendants, MB.
+pub fn pss_mb(pid: u32) -> f64 {
+    let pss_kib = |pid: u32| -> u64 {
+        let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+        let line = rollup.lines().find(|line| line.starts_with("Pss:")).unwrap_or_default();
+        line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).unwrap_or(0)
+    };
+    family(pid).into_iter().map(pss_kib).sum::<u64>() as f64 * 1024.0 / 1e6
+}
+
+/// The middle one of an odd number of values.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
