@@ -1,8 +1,11 @@
-//! The figures of the product, measured: `make bench`, or one of them by name: `make bench ONLY=keyframe`.
+//! The figures of the product, measured: `make bench`, or one of them by name: `make bench ONLY=keyframe`; the fleet for
+//! as long as you like: `make bench ONLY="fleet 600"`.
 //!
 //! CPU is what the kernel charges the worker processes, peers what it charges the finished children of this process;
 //! the simulated cameras run in this process and are in neither.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a program for the terminal")]
+
+use streampulse::clock::{Clock as _, SystemClock};
 
 #[path = "figures/fleet.rs"]
 mod fleet;
@@ -13,10 +16,12 @@ mod picture;
 
 fn main() {
     // cargo passes `--bench`; what is left is the name of a figure.
-    let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
+    let only = arguments.next();
+    let seconds = arguments.next().map_or(120, |text| text.parse().unwrap());
     let wanted = |name: &str| only.as_deref().is_none_or(|only| name == only);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    println!("{} {}\n", machine::describe(), jiff::Zoned::now().strftime("%Y-%m-%d"));
+    println!("{} {}\n", machine::describe(), SystemClock.now().strftime("%Y-%m-%d"));
     if wanted("keyframe") {
         runtime.block_on(picture::keyframe_first());
     }
@@ -24,6 +29,6 @@ fn main() {
         runtime.block_on(picture::mid_gop());
     }
     if wanted("fleet") {
-        runtime.block_on(fleet::hundred_cameras());
+        runtime.block_on(fleet::hundred_cameras(seconds));
     }
 }

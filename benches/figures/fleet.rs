@@ -1,4 +1,4 @@
-//! The whole service: 100 cameras at a 5 s heartbeat for two minutes.
+//! The whole service: 100 cameras at a 5 s heartbeat, for two minutes unless told otherwise.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 
 use streampulse::simulator::{SimulatedCamera, Simulator, SimulatorOptions, clips};
 
-use crate::machine::{cpu, family, pss_mb};
+use crate::machine::{Memory, cpu, family};
 
 const CAMERAS: usize = 100;
 const HEARTBEAT_SECONDS: u64 = 5;
-const RUN: Duration = Duration::from_secs(120);
 /// Memory is compared from here on: every worker has then seen its share of cameras at once.
 const WARM: Duration = Duration::from_secs(30);
 
 /// No heartbeat missed, memory flat.
-pub async fn hundred_cameras() {
+pub async fn hundred_cameras(seconds: u64) {
+    let run = Duration::from_secs(seconds);
     let cameras = (0..CAMERAS).map(|number| SimulatedCamera::rtsp(format!("cam{number}"), clips::pattern_h264()));
     let simulator = Simulator::start(SimulatorOptions::new(cameras)).await.unwrap();
     let directory = tempfile::tempdir().unwrap();
@@ -43,9 +43,9 @@ pub async fn hundred_cameras() {
     let draining = std::thread::spawn(move || log.for_each(drop));
 
     tokio::time::sleep(WARM).await;
-    let (warm_mb, warm_cpu) = (pss_mb(service.id()), total_cpu(service.id()));
-    tokio::time::sleep(RUN - WARM).await;
-    let (end_mb, end_cpu) = (pss_mb(service.id()), total_cpu(service.id()));
+    let (warm, warm_cpu) = (Memory::of(service.id()), total_cpu(service.id()));
+    tokio::time::sleep(run - WARM).await;
+    let (end, end_cpu) = (Memory::of(service.id()), total_cpu(service.id()));
     let metrics = get(&address, "/metrics");
     let sum = |name: &str| -> f64 {
         let lines = metrics.lines().filter(|line| line.starts_with(name) && !line.starts_with('#'));
@@ -54,17 +54,28 @@ pub async fn hundred_cameras() {
     let probes = sum("streampulse_probes_total");
     println!(
         "{CAMERAS} cameras (720p, 1 Mbit/s), {HEARTBEAT_SECONDS} s heartbeat, {} s, simulator on the same cores",
-        RUN.as_secs()
+        run.as_secs()
     );
     println!("  start to the first verdict   {:.2} s", first_verdict.unwrap().as_secs_f64());
     println!("  probes                       {probes}");
     println!("  up at the end                {} of {CAMERAS}", sum("stream_up{"));
     println!("  heartbeats missed            {}", sum("streampulse_heartbeats_missed_total"));
     println!("  start lag at most 0.5 s      {:.2} %", lag_share(&metrics) * 100.0);
-    println!("  memory (sum of PSS)          {warm_mb:.0} MB after {} s, {end_mb:.0} MB at the end", WARM.as_secs());
+    println!(
+        "  memory (sum of PSS)          {:.0} MB after {} s, {:.0} MB at the end",
+        warm.pss_mb,
+        WARM.as_secs(),
+        end.pss_mb
+    );
+    println!(
+        "  of it heap and stacks        {:.0} MB after {} s, {:.0} MB at the end",
+        warm.anonymous_mb,
+        WARM.as_secs(),
+        end.anonymous_mb
+    );
     println!(
         "  CPU of all processes         {:.0} % of one core",
-        (end_cpu - warm_cpu).as_secs_f64() / (RUN - WARM).as_secs_f64() * 100.0
+        (end_cpu - warm_cpu).as_secs_f64() / (run - WARM).as_secs_f64() * 100.0
     );
     println!("  sessions, TEARDOWNs          {}, {}\n", simulator.total().sessions_opened, simulator.total().teardowns);
     let pid = rustix::process::Pid::from_raw(service.id() as i32).unwrap();

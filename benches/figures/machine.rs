@@ -44,14 +44,28 @@ pub fn family(pid: u32) -> Vec<u32> {
     pids
 }
 
-/// Proportional set size of a process and its descendants, MB.
-pub fn pss_mb(pid: u32) -> f64 {
-    let pss_kib = |pid: u32| -> u64 {
-        let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-        let line = rollup.lines().find(|line| line.starts_with("Pss:")).unwrap_or_default();
-        line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).unwrap_or(0)
-    };
-    family(pid).into_iter().map(pss_kib).sum::<u64>() as f64 * 1024.0 / 1e6
+/// What a process and its descendants hold.
+pub struct Memory {
+    /// Proportional set size, MB: of pages that processes share, their share. Depends on who else runs.
+    pub pss_mb: f64,
+    /// The part of it that is no file: heap and stacks, MB.
+    pub anonymous_mb: f64,
+}
+
+impl Memory {
+    /// Asks the kernel.
+    pub fn of(pid: u32) -> Self {
+        let rollups: Vec<String> = family(pid)
+            .into_iter()
+            .map(|pid| std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default())
+            .collect();
+        let sum_mb = |field: &str| {
+            let lines = rollups.iter().flat_map(|rollup| rollup.lines()).filter(|line| line.starts_with(field));
+            let kib = lines.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+            kib.sum::<u64>() as f64 * 1024.0 / 1e6
+        };
+        Self { pss_mb: sum_mb("Pss:"), anonymous_mb: sum_mb("Pss_Anon:") }
+    }
 }
 
 /// The middle one of an odd number of values.
