@@ -73,10 +73,10 @@ pub async fn serve(config_file: &Path, overrides: Overrides, on_running: impl Fn
     }
 
     let store = Store::open(&current.storage.path).await.map_err(|e| Failure::new(&e, e.exit_code()))?;
-    let first_password = first_password(&store, &current.storage.path).await?;
     let listener = web::bind(current.web.listen).await.map_err(|e| Failure::new(&e, e.exit_code()))?;
     let address = listener.local_addr().map_err(|e| Failure::new(e, 69))?;
-    let pool = start_pool(&current).await?;
+    // Side by side: the hash of a first password takes as long on purpose as GStreamer takes to start.
+    let (first_password, pool) = tokio::try_join!(first_password(&store, &current.storage.path), start_pool(&current))?;
 
     let parts = Parts { clock, config, store, pool, watch_handle, state_dir: current.storage.path.clone() };
     let mut tasks = parts.spawn(listener, watcher).await;

@@ -49,6 +49,21 @@ async fn h264_over_udp() {
 }
 
 #[tokio::test]
+async fn the_transport_that_worked_is_remembered() {
+    let camera = SimulatedCamera::rtsp("udp", clips::pattern_h264()).transports(Transports::UdpOnly);
+    let simulator = Simulator::start(SimulatorOptions::new([camera])).await.expect("simulator");
+    let pool = pool().await;
+    let mut connections = Vec::new();
+    for _ in 0..3 {
+        let probed = pool.probe(request("udp", &simulator.url_with_credentials("udp"))).await;
+        assert_eq!(probed.report.outcome, Outcome::Ok, "{:?}", probed.report);
+        connections.push(simulator.counts("udp").connections);
+    }
+    pool.close().await;
+    assert_eq!(connections, [2, 3, 4], "TCP and then UDP the first time, UDP at once from then on");
+}
+
+#[tokio::test]
 async fn mjpeg_over_http() {
     // Every picture of Motion JPEG is a keyframe, so the one that comes back is any one of the clip.
     let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/src/simulator/clips/pool.mjpeg")).expect("clip");

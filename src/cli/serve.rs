@@ -55,9 +55,14 @@ fn welcome(running: &Running, cameras: usize, config_file: &Path) -> String {
     let password = running.first_password.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
     let host =
         if running.address.ip().is_unspecified() { "localhost".to_owned() } else { running.address.ip().to_string() };
+    let elsewhere = if running.address.ip().is_loopback() {
+        "\n\n  From another machine: make demo ARGS=\"--listen 0.0.0.0:6969\", then http://<this machine>:6969/"
+    } else {
+        ""
+    };
     format!(
         "\n  StreamPulse watches {cameras} simulated cameras, some of them broken.\n\n    dashboard   http://{host}:{}/\n    \
-         user        admin\n    password    {}   (once: you choose your own at the first sign-in)\n\n  \
+         user        admin\n    password    {}   (once: you choose your own at the first sign-in){elsewhere}\n\n  \
          The configuration is {}: change it and watch. Ctrl+C ends the demo and removes it.\n",
         running.address.port(),
         password.as_deref().map_or("(none)", str::trim),

@@ -70,7 +70,7 @@ impl WatchHandle {
     }
 }
 
-/// The task that follows the file; made by [`watch`].
+/// The task that follows the file; made by [`watch()`].
 pub struct Watcher {
     path: PathBuf,
     overrides: Overrides,

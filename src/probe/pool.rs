@@ -163,9 +163,8 @@ impl Pool {
         let pool = Self {
             inner: Arc::new(Inner { seats, quarantine, memory: Mutex::default(), room, restarts_total, tasks, cancel }),
         };
-        for seat in &pool.inner.seats {
-            seat.open().await?;
-        }
+        let opened = futures_util::future::join_all(pool.inner.seats.iter().map(|seat| seat.open())).await;
+        opened.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(pool)
     }
 
