@@ -1,7 +1,7 @@
 //! The configuration: what `config.yaml` says, validated, with defaults filled in.
 //!
-//! [`load`] reads a file and gives either a [`Config`] with warnings or every problem at once, each with its path in
-//! the file and its line. [`watch`] follows the file and keeps the last good configuration.
+//! [`load()`] reads a file and gives either a [`Config`] with warnings or every problem at once, each with its path in
+//! the file and its line. [`watch()`] follows the file and keeps the last good configuration.
 
 mod check;
 mod environment;

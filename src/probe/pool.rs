@@ -234,6 +234,9 @@ impl Inner {
         let patience = tokio::time::sleep(target.timeout + Duration::from_secs(5));
         tokio::pin!(patience);
         loop {
+            if self.cancel.is_cancelled() {
+                return Answer::NoRoom;
+            }
             let room = self.room.notified();
             tokio::pin!(room);
             room.as_mut().enable();
@@ -249,6 +252,7 @@ impl Inner {
             }
             tokio::select! {
                 () = room => {}
+                () = self.cancel.cancelled() => {}
                 () = &mut patience => return Answer::NoRoom,
             }
         }

@@ -25,7 +25,7 @@ use decoding::{Decoded, Decoding, Job};
 const STACK_BYTES: usize = 256 * 1024;
 
 /// How long a worker whose monitor is gone may take to hang up its sessions.
-const GOODBYE: Duration = Duration::from_secs(3);
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Runs a worker on the socket that is its standard input.
 ///

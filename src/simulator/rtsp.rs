@@ -137,8 +137,10 @@ impl Conversation<'_> {
             Method::Play => Ok(self.play(&camera)),
             Method::Pause => Ok(self.pause()),
             Method::Teardown => {
-                if self.session.take().is_some() {
+                if let Some(session) = self.session.take() {
+                    // First: whoever waits for the session to end then looks at what was counted.
                     camera.counts.update(|c| c.teardowns += 1);
+                    drop(session);
                     Ok(Answer::ok(String::new()))
                 } else {
                     Ok(Answer::status(454))

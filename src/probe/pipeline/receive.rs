@@ -23,9 +23,6 @@ const RESOLVER_STACK_BYTES: usize = 256 * 1024;
 /// What asking the operating system about a failed connection may take.
 const SECOND_LOOK: Duration = Duration::from_millis(200);
 
-/// How long a probe that is called off waits for a session that is just being set up.
-const SESSION_BEGINS: Duration = Duration::from_millis(500);
-
 /// One access unit that needs no other, with what the parser says of it.
 #[derive(Debug)]
 pub struct Keyframe {
@@ -145,29 +142,11 @@ fn follow(
         match seen {
             Seen::Begins(stage) => timeline.begin(stage, at),
             Seen::Keyframe(sample) => return keyframe(sample, target).map_err(|end| (Stage::Keyframe, end)),
-            Seen::Ended(end) => {
-                let stage = timeline.current;
-                if end == End::Cancelled {
-                    let_the_session_begin(events, watch);
-                }
-                return Err((stage, end));
-            }
+            Seen::Ended(end) => return Err((timeline.current, end)),
             Seen::Failed(facts) => return Err((timeline.current, explain(&facts, watch, target))),
             Seen::EndOfStream => {
                 return Err((timeline.current, End::Closed { after_media: watch.since_media().is_some() }));
             }
-        }
-    }
-}
-
-/// Waits until a session that is being set up exists. `rtspsrc` sends TEARDOWN only once PLAY was answered, so a probe
-/// that is called off before would leave its session to the camera's timeout.
-fn let_the_session_begin(events: &Receiver<(Instant, Seen)>, watch: &Watch) {
-    let until = Instant::now() + SESSION_BEGINS;
-    while matches!(watch.stage(), Stage::Setup | Stage::Play) {
-        match events.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            Ok((_, Seen::Begins(_) | Seen::Keyframe(_))) => {}
-            Ok(_) | Err(_) => return,
         }
     }
 }

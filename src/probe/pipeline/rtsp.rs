@@ -15,7 +15,7 @@ use crate::probe::classify::End;
 use crate::probe::protocol::Target;
 
 /// How long hanging up may take. TEARDOWN is sent at once; this bounds the wait for its answer.
-pub const TEARDOWN_TIMEOUT: Duration = Duration::from_millis(400);
+pub const TEARDOWN_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// A camera that redirects more often than this is going round in circles.
 const MAX_REDIRECTS: u32 = 5;

@@ -21,7 +21,7 @@ const TICK: Duration = Duration::from_millis(250);
 /// A worker that does not answer a ping for this long is stopped or starved as a whole.
 const MUTE: Duration = Duration::from_secs(3);
 /// How long a worker may take to hang up its sessions when it is closed.
-const GOODBYE: Duration = Duration::from_millis(2_500);
+const GOODBYE: Duration = Duration::from_millis(1_500);
 
 /// Why serving a worker ended.
 #[derive(Clone, Copy)]
