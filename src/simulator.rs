@@ -29,6 +29,7 @@ mod counts;
 pub mod demo;
 mod device;
 mod fault;
+mod hostile;
 mod http;
 mod media;
 mod packetise;

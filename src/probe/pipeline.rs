@@ -11,6 +11,7 @@ mod http;
 pub mod jpeg;
 pub mod receive;
 mod rtsp;
+mod second_look;
 mod watch;
 
 pub use watch::Seen;

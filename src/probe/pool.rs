@@ -5,29 +5,26 @@
 //! [`CLEAN_PROBES`] times. The other probes of a lost worker are run again elsewhere; none of them is failed.
 
 mod link;
+mod memory;
 mod process;
 mod seat;
 mod spawn;
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
-use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::protocol::{MissingElement, Target};
 use super::scrub::Scrubber;
 use super::{ProbeRequest, Probed, Prober};
-use crate::model::{Outcome, ProbeReport, Reason, Stage, Transport};
+use crate::model::{Outcome, ProbeReport, Reason, Stage};
 use link::Answer;
-use seat::Seat;
+use seat::{Seat, Shared};
 
 /// A suspect is trusted again after this many probes without harm.
 pub const CLEAN_PROBES: u32 = 5;
@@ -128,21 +125,7 @@ pub struct Pool {
 struct Inner {
     seats: Vec<Arc<Seat>>,
     quarantine: Arc<Seat>,
-    memory: Mutex<HashMap<String, Remembered>>,
-    /// Told whenever a seat may have room again.
-    room: Arc<Notify>,
-    restarts_total: Arc<AtomicU64>,
-    tasks: TaskTracker,
-    cancel: CancellationToken,
-}
-
-/// What is remembered of a stream.
-#[derive(Clone, Copy, Debug, Default)]
-struct Remembered {
-    /// The transport that brought media last.
-    transport: Option<Transport>,
-    /// Clean probes still to come before it may share a worker again.
-    suspect_for: u32,
+    shared: Shared,
 }
 
 impl Pool {
@@ -152,17 +135,11 @@ impl Pool {
     /// [`PoolError`], which names what is missing.
     pub async fn start(options: PoolOptions) -> Result<Self, PoolError> {
         spawn::warm_registry(&options).await?;
-        let room = Arc::new(Notify::new());
-        let restarts_total = Arc::new(AtomicU64::new(0));
-        let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
-        let seat = |options: PoolOptions| {
-            Arc::new(Seat::new(options, room.clone(), restarts_total.clone(), tasks.clone(), cancel.clone()))
-        };
+        let shared = Shared::default();
+        let seat = |options: PoolOptions| Arc::new(Seat::new(options, shared.clone()));
         let seats: Vec<_> = (0..options.workers.max(1)).map(|_| seat(options.clone())).collect();
         let quarantine = seat(PoolOptions { probes_in_flight: 1, decode_slots: 1, ..options });
-        let pool = Self {
-            inner: Arc::new(Inner { seats, quarantine, memory: Mutex::default(), room, restarts_total, tasks, cancel }),
-        };
+        let pool = Self { inner: Arc::new(Inner { seats, quarantine, shared }) };
         let opened = futures_util::future::join_all(pool.inner.seats.iter().map(|seat| seat.open())).await;
         opened.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(pool)
@@ -170,11 +147,10 @@ impl Pool {
 
     /// What the pool has done.
     pub fn measures(&self) -> PoolMeasures {
-        let memory = self.inner.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let (decoders, sandbox) = self.inner.seats.iter().find_map(|seat| seat.facts()).unwrap_or_default();
         PoolMeasures {
-            restarts_total: self.inner.restarts_total.load(Ordering::Relaxed),
-            suspects: memory.values().filter(|r| r.suspect_for > 0).count(),
+            restarts_total: self.inner.shared.restarts_total.load(Ordering::Relaxed),
+            suspects: self.inner.shared.memory.suspects(),
             worker_pids: self.inner.all_seats().filter_map(|seat| seat.pid()).collect(),
             decoders,
             sandbox,
@@ -183,9 +159,9 @@ impl Pool {
 
     /// Lets the workers hang up their sessions and ends them.
     pub async fn close(&self) {
-        self.inner.cancel.cancel();
-        self.inner.tasks.close();
-        self.inner.tasks.wait().await;
+        self.inner.shared.cancel.cancel();
+        self.inner.shared.tasks.close();
+        self.inner.shared.tasks.wait().await;
     }
 }
 
@@ -203,26 +179,25 @@ impl Inner {
     async fn probe(&self, request: ProbeRequest) -> Probed {
         let started = Instant::now();
         for attempt in 1..=ATTEMPTS {
-            let remembered = self.recall(&request.key);
-            let alone = remembered.suspect_for > 0 || attempt == ATTEMPTS;
+            let remembered = self.shared.memory.recall(&request.key);
+            let alone = remembered.is_suspect() || attempt == ATTEMPTS;
             let target = Target::new(&request, remembered.transport_for(request.transport));
-            match self.run(alone, &target).await {
+            match self.run(alone, &request.key, &target).await {
                 Answer::Report(report, jpeg) => {
-                    self.learn(&request, &report);
+                    self.shared.memory.learn(&request.key, &report);
                     return believe(&request, *report, jpeg);
                 }
                 Answer::Lost { suspect } => {
                     if suspect {
-                        self.suspect(&request.key);
+                        self.shared.memory.suspect(&request.key);
                     }
                     if alone {
                         return ours(Reason::WorkerCrashed, started);
                     }
                 }
-                Answer::Overran => {
-                    self.suspect(&request.key);
-                    return ours(Reason::WorkerTimeout, started);
-                }
+                // It is a suspect by now, see `Seat`.
+                Answer::Overran => return ours(Reason::WorkerTimeout, started),
+                Answer::Verdict(report) => return believe(&request, *report, Vec::new()),
                 Answer::NoRoom => return ours(Reason::Overloaded, started),
             }
         }
@@ -230,14 +205,14 @@ impl Inner {
     }
 
     /// Runs in the seat with the fewest probes in flight, or alone; waits for room, but not for ever.
-    async fn run(&self, alone: bool, target: &Target) -> Answer {
+    async fn run(&self, alone: bool, key: &str, target: &Target) -> Answer {
         let patience = tokio::time::sleep(target.timeout + Duration::from_secs(5));
         tokio::pin!(patience);
         loop {
-            if self.cancel.is_cancelled() {
+            if self.shared.cancel.is_cancelled() {
                 return Answer::NoRoom;
             }
-            let room = self.room.notified();
+            let room = self.shared.room.notified();
             tokio::pin!(room);
             room.as_mut().enable();
             let seat = if alone {
@@ -247,44 +222,14 @@ impl Inner {
             } else {
                 self.seats.iter().filter(|seat| seat.has_room()).min_by_key(|seat| seat.in_flight())
             };
-            if let Some(running) = seat.and_then(|seat| seat.begin(target)) {
+            if let Some(running) = seat.and_then(|seat| seat.begin(key, target)) {
                 return running.answer().await;
             }
             tokio::select! {
                 () = room => {}
-                () = self.cancel.cancelled() => {}
+                () = self.shared.cancel.cancelled() => {}
                 () = &mut patience => return Answer::NoRoom,
             }
-        }
-    }
-
-    fn recall(&self, key: &str) -> Remembered {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied().unwrap_or_default()
-    }
-
-    fn suspect(&self, key: &str) {
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        memory.entry(key.to_owned()).or_default().suspect_for = CLEAN_PROBES;
-        tracing::warn!(stream = key, "probing alone from now on: its last probe took a worker down or overran");
-    }
-
-    /// A clean end counts for a suspect; a transport that brought a picture is tried first from now on.
-    fn learn(&self, request: &ProbeRequest, report: &ProbeReport) {
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = memory.entry(request.key.clone()).or_default();
-        entry.suspect_for = entry.suspect_for.saturating_sub(1);
-        entry.transport = if report.outcome == Outcome::Ok { report.transport } else { None };
-        if entry.suspect_for == 0 && entry.transport.is_none() {
-            memory.remove(&request.key);
-        }
-    }
-}
-
-impl Remembered {
-    fn transport_for(self, wanted: Transport) -> Transport {
-        match (wanted, self.transport) {
-            (Transport::Auto, Some(Transport::Udp)) => Transport::Udp,
-            _ => wanted,
         }
     }
 }

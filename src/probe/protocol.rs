@@ -63,6 +63,13 @@ pub enum FromWorker {
         /// Its number.
         id: u64,
     },
+    /// What a probe without a picture found, while it still hangs up; [`FromWorker::Report`] follows when it has.
+    Verdict {
+        /// Its number.
+        id: u64,
+        /// What was found.
+        report: Box<ProbeReport>,
+    },
     /// A probe ended; the body is the JPEG, when there is one.
     Report {
         /// Its number.

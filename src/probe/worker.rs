@@ -187,7 +187,15 @@ impl Worker {
     }
 
     fn decode(&self, id: u64, target: &Target, received: &Received, answer: SyncSender<Decoded>) {
-        let Ok(keyframe) = &received.result else { return };
+        let keyframe = match &received.result {
+            Ok(keyframe) => keyframe,
+            // Not the last word: UDP may come next.
+            Err((_, End::Cancelled | End::Status(461))) => return,
+            Err((stage, end)) => {
+                let report = failure(*stage, end, received);
+                return self.say(&FromWorker::Verdict { id, report: Box::new(report) }, &[]);
+            }
+        };
         self.say(&FromWorker::Decoding { id }, &[]);
         let job =
             Job { sample: keyframe.sample.clone(), codec: keyframe.video.codec, snapshot: target.snapshot, answer };
@@ -202,18 +210,20 @@ fn failed(stage: Stage, end: &End, latency: Duration) -> ProbeReport {
     }
 }
 
+/// The report of a probe that got no keyframe.
+fn failure(stage: Stage, end: &End, received: &Received) -> ProbeReport {
+    let mut report = failed(stage, end, received.phases.iter().map(|(_, took)| took).sum());
+    (report.phases, report.transport) = (received.phases, received.transport);
+    report
+}
+
 /// Puts the two halves together.
 fn finish(received: Received, decoded: Option<Decoded>, started: Instant) -> (ProbeReport, Vec<u8>) {
     let mut phases = received.phases;
     let waiting = started.elapsed();
     let keyframe = match received.result {
         Ok(keyframe) => keyframe,
-        Err((stage, end)) => {
-            let mut report = failed(stage, &end, phases.iter().map(|(_, took)| took).sum());
-            report.phases = phases;
-            report.transport = received.transport;
-            return (report, Vec::new());
-        }
+        Err((stage, ref end)) => return (failure(stage, end, &received), Vec::new()),
     };
     let mut video = keyframe.video;
     let Some(decoded) = decoded else {

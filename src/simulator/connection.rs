@@ -110,6 +110,22 @@ impl Connection {
         self.stream.shutdown().await
     }
 
+    /// Sends `chunk` again and again, `pause` apart, until the client goes or the camera changes.
+    pub(super) async fn pour(mut self, chunk: &[u8], pause: Duration) -> io::Result<()> {
+        let until = self.until.clone();
+        let pouring = async {
+            self.stream.write_all(&self.outbox[self.sent..]).await?;
+            loop {
+                self.stream.write_all(chunk).await?;
+                tokio::time::sleep(pause).await;
+            }
+        };
+        tokio::select! {
+            () = until.cancelled() => Ok(()),
+            ended = pouring => ended,
+        }
+    }
+
     /// Says nothing and hears nothing until the client goes or the camera changes.
     pub(super) async fn be_silent(mut self) -> io::Result<()> {
         loop {

@@ -14,7 +14,7 @@ use super::camera::{Protocol, SimulatedCamera};
 use super::connection::Connection;
 use super::counts::{DeviceCounts, LiveCounts, SlotTicket, Slots};
 use super::fault::{Fault, OnAccept};
-use super::{SimulatorError, http, rtsp};
+use super::{SimulatorError, hostile, http, rtsp};
 
 /// What has an address of its own.
 #[derive(Debug)]
@@ -239,6 +239,11 @@ impl Listener {
         let connection = Connection::new(stream, until);
         match Fault::on_accept(standing_for.fault()) {
             OnAccept::Silence => connection.be_silent().await,
+            OnAccept::Close => hostile::close(connection).await,
+            OnAccept::Drip => hostile::drip(connection, self.protocol).await,
+            OnAccept::Garbage => hostile::garbage(connection).await,
+            OnAccept::EndlessHeader => hostile::endless_header(connection, self.protocol).await,
+            OnAccept::EndlessBody => hostile::endless_body(connection).await,
             OnAccept::Html => http::answer_page(connection).await,
             OnAccept::Serve => match self.protocol {
                 Protocol::Rtsp => rtsp::serve(connection, &self.cameras, only).await,

@@ -4,6 +4,7 @@
 //! [`Fault::on_accept`]), the server ([`Fault::answer`], [`Fault::audio_only`]), the media ([`Fault::media`]).
 //! A new kind answers the one it is about.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// The requests of RTSP, and HTTP's one.
@@ -55,6 +56,22 @@ pub enum Fault {
     ConnectionRefused,
     /// Accepts the connection and never says anything.
     SilentAfterAccept,
+    /// Takes the first request and closes the connection.
+    ClosesAfterRequest,
+    /// Answers with one byte a second, for ever in the same header.
+    Drips,
+    /// Answers bytes that are no protocol.
+    Garbage,
+    /// Answers with header lines that never end, as fast as they are taken.
+    EndlessHeader,
+    /// Announces a body of two gigabytes, in answer to DESCRIBE or GET, and sends it as fast as it is taken.
+    EndlessBody,
+    /// Says nothing to this request.
+    SilentTo(Method),
+    /// Redirects every DESCRIBE or GET to itself.
+    RedirectsToItself,
+    /// Redirects every DESCRIBE or GET to the same path at this address.
+    RedirectsTo(SocketAddr),
     /// Answers a web page: on an RTSP port as HTTP would, on an HTTP port as a login page.
     Html,
     /// Answers this status to DESCRIBE (RTSP) or GET (HTTP). 401 is asked again for ever, whatever the credentials.
@@ -63,6 +80,10 @@ pub enum Fault {
     StatusTo(Method, u16),
     /// The SDP offers audio only; over HTTP the content is audio.
     AudioOnly,
+    /// The SDP offers a codec that nobody decodes; over HTTP the pictures are of such a type.
+    UnknownCodec,
+    /// Keyframes whose slices are scrambled; JPEGs that are cut in the middle.
+    DamagedPictures,
     /// Accepts PLAY (or GET) and sends no media.
     NoMedia,
     /// Sends delta frames only. MJPEG has none, so it is as [`Fault::NoMedia`] there.
@@ -80,6 +101,16 @@ pub(super) enum OnAccept {
     Silence,
     /// A web page in answer to whatever is asked.
     Html,
+    /// The end.
+    Close,
+    /// One byte a second.
+    Drip,
+    /// No protocol.
+    Garbage,
+    /// A header without end.
+    EndlessHeader,
+    /// A body without end.
+    EndlessBody,
 }
 
 /// What becomes of media.
@@ -91,6 +122,8 @@ pub(super) enum MediaFault {
     Nothing,
     /// No keyframes.
     NoKeyframe,
+    /// Damaged pictures.
+    Damaged,
     /// Ends after this time.
     EndsAfter(Duration),
 }
@@ -104,6 +137,11 @@ impl Fault {
         match fault {
             Some(Self::SilentAfterAccept) => OnAccept::Silence,
             Some(Self::Html) => OnAccept::Html,
+            Some(Self::ClosesAfterRequest) => OnAccept::Close,
+            Some(Self::Drips) => OnAccept::Drip,
+            Some(Self::Garbage) => OnAccept::Garbage,
+            Some(Self::EndlessHeader) => OnAccept::EndlessHeader,
+            Some(Self::EndlessBody) => OnAccept::EndlessBody,
             _ => OnAccept::Serve,
         }
     }
@@ -117,6 +155,24 @@ impl Fault {
         }
     }
 
+    pub(super) fn is_silent_to(self, method: Method) -> bool {
+        self == Self::SilentTo(method)
+    }
+
+    /// Where a request is redirected to; `own` is the camera's own address.
+    pub(super) fn redirects(self, method: Method, own: SocketAddr) -> Option<SocketAddr> {
+        match self {
+            _ if !matches!(method, Method::Describe | Method::Get) => None,
+            Self::RedirectsToItself => Some(own),
+            Self::RedirectsTo(address) => Some(address),
+            _ => None,
+        }
+    }
+
+    pub(super) fn unknown_codec(self) -> bool {
+        self == Self::UnknownCodec
+    }
+
     pub(super) fn audio_only(self) -> bool {
         self == Self::AudioOnly
     }
@@ -126,6 +182,7 @@ impl Fault {
             Some(Self::NoMedia | Self::AudioOnly) => MediaFault::Nothing,
             Some(Self::NoKeyframe) => MediaFault::NoKeyframe,
             Some(Self::StallsAfter(time)) => MediaFault::EndsAfter(time),
+            Some(Self::DamagedPictures) => MediaFault::Damaged,
             _ => MediaFault::None,
         }
     }

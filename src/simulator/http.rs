@@ -35,6 +35,18 @@ pub(super) async fn serve(
     if request.header("Authorization").is_some() {
         camera.counts.update(|c| c.requests_with_credentials += 1);
     }
+    if let Some(fault) = camera.fault() {
+        if fault.is_silent_to(Method::Get) {
+            return connection.be_silent().await;
+        }
+        if let Some(to) = fault.redirects(Method::Get, camera.address) {
+            let location = format!("http://{to}{}", camera.description.path);
+            let text =
+                format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            connection.outbox.extend_from_slice(text.as_bytes());
+            return connection.finish().await;
+        }
+    }
     if let Some(code) = camera.fault().and_then(|fault| fault.answer(Method::Get)) {
         return refuse(connection, code, Some(camera), &request).await;
     }
@@ -88,6 +100,7 @@ async fn stream(mut connection: Connection, camera: &CameraState) -> io::Result<
     } else {
         format!("multipart/x-mixed-replace; boundary={BOUNDARY}")
     };
+    let picture_kind = if fault.is_some_and(Fault::unknown_codec) { "image/x-wavelet" } else { "image/jpeg" };
     let head =
         format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n");
     connection.outbox.extend_from_slice(head.as_bytes());
@@ -112,8 +125,12 @@ async fn stream(mut connection: Connection, camera: &CameraState) -> io::Result<
                     continue;
                 }
                 for jpeg in &picture.units {
-                    let part =
-                        format!("--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg.len());
+                    let whole = if media == MediaFault::Damaged { jpeg.len() / 2 } else { jpeg.len() };
+                    let jpeg = &jpeg[..whole];
+                    let part = format!(
+                        "--{BOUNDARY}\r\nContent-Type: {picture_kind}\r\nContent-Length: {}\r\n\r\n",
+                        jpeg.len()
+                    );
                     connection.outbox.extend_from_slice(part.as_bytes());
                     connection.outbox.extend_from_slice(jpeg);
                     connection.outbox.extend_from_slice(b"\r\n");

@@ -12,7 +12,7 @@ use super::clip::Clip;
 use super::connection::Connection;
 use super::device::{CameraState, random_u64};
 use super::fault::{Fault, MediaFault};
-use super::packetise::{Stamp, packets};
+use super::packetise::{Stamp, damage, packets};
 use crate::model::Codec;
 
 /// RTP clock of video (RFC 6184 section 8.2.1).
@@ -148,6 +148,7 @@ impl Media {
         let all = clip.packets();
         let frame = if index == 0 && self.sets_in_band { &all.first_with_sets } else { &all.bare[index] };
         let report = self.report(rtp_time);
+        let damaged = self.fault == MediaFault::Damaged;
         match route {
             Route::Interleaved { channel } => {
                 if connection.backlog_bytes() > MAX_BACKLOG_BYTES {
@@ -157,11 +158,18 @@ impl Media {
                     connection.outbox.extend_from_slice(&[b'$', channel + 1, 0, report.len() as u8]);
                     connection.outbox.extend_from_slice(&report);
                 }
+                let begins = connection.outbox.len();
                 self.stamp.stamp(frame, rtp_time, &mut connection.outbox);
+                if damaged {
+                    damage(&mut connection.outbox[begins..]);
+                }
             }
             Route::Udp { rtp, rtcp } => {
                 self.scratch.clear();
                 self.stamp.stamp(frame, rtp_time, &mut self.scratch);
+                if damaged {
+                    damage(&mut self.scratch);
+                }
                 // A client that has closed its ports is told so by the end of the RTSP session, not here.
                 if let Some(report) = report {
                     let _unreachable = rtcp.send(&report).await;

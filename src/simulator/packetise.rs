@@ -113,6 +113,20 @@ impl Stamp {
     }
 }
 
+/// Scrambles the slices in what [`Stamp::stamp`] wrote. The first bytes of a packet stay: RTP header, NAL header, and the
+/// short packets of parameter sets, so that the stream still looks whole.
+pub(super) fn damage(stamped: &mut [u8]) {
+    const KEPT_BYTES: usize = INTERLEAVED_BYTES + 80;
+    let mut rest = stamped;
+    while let Some(length) = rest.get(2..4).map(|b| usize::from(u16::from_be_bytes([b[0], b[1]]))) {
+        let (packet, following) = rest.split_at_mut((INTERLEAVED_BYTES + length).min(rest.len()));
+        for byte in packet.iter_mut().skip(KEPT_BYTES) {
+            *byte ^= 0x5a;
+        }
+        rest = following;
+    }
+}
+
 /// The packets in what [`Stamp::stamp`] wrote, without their interleaved headers.
 pub(super) fn packets(mut stamped: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {

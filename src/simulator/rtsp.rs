@@ -10,7 +10,7 @@ use tokio::net::UdpSocket;
 use super::camera::Transports;
 use super::connection::{Connection, Event, SESSION_TIMEOUT};
 use super::device::{CameraState, SessionTicket, random_u64};
-use super::fault::{Fault, Method};
+use super::fault::Method;
 use super::media::{Media, Route};
 use super::request::{Request, reason_phrase};
 use super::sdp::{self, TRACK};
@@ -28,6 +28,9 @@ pub(super) async fn serve(
         let due = conversation.session.as_ref().and_then(|s| s.media.as_ref()).and_then(Media::due);
         match conversation.connection.next(due).await? {
             Event::Request(request) if request.version.starts_with("RTSP/") => {
+                if conversation.is_silent_to(&request) {
+                    continue;
+                }
                 let answer = conversation.answer(&request).await?;
                 conversation.send(&request, &answer);
             }
@@ -93,6 +96,11 @@ impl Conversation<'_> {
         self.connection.outbox.extend_from_slice(text.as_bytes());
     }
 
+    fn is_silent_to(&self, request: &Request) -> bool {
+        let fault = self.named_camera(request).or_else(|| self.camera.clone()).and_then(|camera| camera.fault());
+        Method::parse(&request.method).is_some_and(|method| fault.is_some_and(|fault| fault.is_silent_to(method)))
+    }
+
     async fn answer(&mut self, request: &Request) -> io::Result<Answer> {
         let Some(method) = Method::parse(&request.method).filter(|m| *m != Method::Get) else {
             return Ok(Answer::status(501));
@@ -111,6 +119,10 @@ impl Conversation<'_> {
         };
         if request.header("Authorization").is_some() {
             camera.counts.update(|c| c.requests_with_credentials += 1);
+        }
+        if let Some(to) = camera.fault().and_then(|fault| fault.redirects(method, camera.address)) {
+            let location = format!("Location: rtsp://{to}{}\r\n", camera.description.path);
+            return Ok(Answer { code: 302, headers: location, body: String::new() });
         }
         match camera.fault().and_then(|fault| fault.answer(method)) {
             Some(401) => return Ok(unauthorised(&camera, request)),
@@ -228,12 +240,11 @@ fn unauthorised(camera: &CameraState, request: &Request) -> Answer {
 }
 
 fn describe(camera: &CameraState) -> Answer {
-    let audio_only = camera.fault().is_some_and(Fault::audio_only);
     let base = format!("rtsp://{}{}/", camera.address, camera.description.path);
     Answer {
         code: 200,
         headers: format!("Content-Type: application/sdp\r\nContent-Base: {base}\r\n"),
-        body: sdp::describe(&camera.description, &camera.address.ip().to_string(), audio_only),
+        body: sdp::describe(&camera.description, &camera.address.ip().to_string(), camera.fault()),
     }
 }
 

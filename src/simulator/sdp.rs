@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::camera::{ParameterSets, SimulatedCamera};
+use super::fault::Fault;
 use super::packetise::PAYLOAD_TYPE;
 use crate::model::Codec;
 
@@ -13,7 +14,13 @@ use crate::model::Codec;
 pub(super) const TRACK: &str = "trackID=0";
 
 /// The session description of a camera.
-pub(super) fn describe(camera: &SimulatedCamera, address: &str, audio_only: bool) -> String {
+pub(super) fn describe(camera: &SimulatedCamera, address: &str, fault: Option<Fault>) -> String {
+    let audio_only = fault.is_some_and(Fault::audio_only);
+    let encoding = match camera.clip.codec() {
+        _ if fault.is_some_and(Fault::unknown_codec) => "X-WAVELET",
+        Codec::H264 => "H264",
+        _ => "H265",
+    };
     let mut sdp = format!(
         "v=0\r\no=- 1 1 IN IP4 {address}\r\ns=Media\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\na=control:*\r\na=range:npt=now-\r\n"
     );
@@ -24,7 +31,7 @@ pub(super) fn describe(camera: &SimulatedCamera, address: &str, audio_only: bool
         write!(
             sdp,
             "m=video 0 RTP/AVP {PAYLOAD_TYPE}\r\na=rtpmap:{PAYLOAD_TYPE} {}/90000\r\n{}a=framerate:{}.000\r\na=control:{TRACK}\r\n",
-            if camera.clip.codec() == Codec::H264 { "H264" } else { "H265" },
+            encoding,
             format_parameters(camera),
             camera.clip.fps(),
         )

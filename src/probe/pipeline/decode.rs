@@ -35,9 +35,8 @@ thread_local! {
 pub fn watch_libav() {
     gst::log::remove_default_log_function();
     gst::log::set_active(true);
-    if let Some(category) = gst::DebugCategory::get("libav") {
-        category.set_threshold(gst::DebugLevel::Info);
-    }
+    // By name, because the category is only made when the plugin is loaded, with the first decoder.
+    gst::log::set_threshold_from_string("libav:INFO", false);
     gst::log::add_log_function(|category, level, _, _, _, _, message| {
         if category.name() != "libav" {
             return;

@@ -54,6 +54,10 @@ pub fn build(pipeline: &gst::Pipeline, target: &Target, deadline: Instant, watch
             let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
             match caps.structure(0).map(|s| s.name().as_str()) {
                 Some("image/jpeg") => add_tail(&pipeline, pad, "identity", Codec::Mjpeg, &watch),
+                Some(kind) if kind.starts_with("image/") || kind.starts_with("video/") => {
+                    let name = kind.chars().filter(char::is_ascii_graphic).take(40).collect();
+                    watch.saw(Seen::Ended(End::UnsupportedCodec { name }));
+                }
                 other => {
                     let found = other.unwrap_or("something without a type").chars().take(40).collect();
                     watch.saw(Seen::Ended(End::NoVideo { found }));

@@ -1,17 +1,17 @@
 //! The first half of a probe: open the camera, wait for one whole keyframe, hang up.
 
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::ToSocketAddrs as _;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 
 use super::elements::make;
-use super::watch::{ErrorFacts, Seen, Watch};
-use super::{http, rtsp};
+use super::watch::{CUT_OFF, ErrorFacts, Seen, Watch};
+use super::{http, rtsp, second_look};
 use crate::model::{Codec, Phases, Stage, Transport, VideoFacts};
 use crate::probe::access_unit::{h264_is_keyframe, h265_is_keyframe};
 use crate::probe::classify::End;
@@ -19,9 +19,6 @@ use crate::probe::protocol::Target;
 
 /// Stack of a resolving thread: glibc's resolver keeps its answers there.
 const RESOLVER_STACK_BYTES: usize = 256 * 1024;
-
-/// What asking the operating system about a failed connection may take.
-const SECOND_LOOK: Duration = Duration::from_millis(200);
 
 /// One access unit that needs no other, with what the parser says of it.
 #[derive(Debug)]
@@ -136,7 +133,7 @@ fn follow(
         let (at, seen) = match events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(event) => event,
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                return Err((watch.stage(), End::Deadline { since_media: watch.since_media() }));
+                return Err((watch.stage(), at_the_deadline(watch, target)));
             }
         };
         match seen {
@@ -144,11 +141,18 @@ fn follow(
             Seen::Keyframe(sample) => return keyframe(sample, target).map_err(|end| (Stage::Keyframe, end)),
             Seen::Ended(end) => return Err((timeline.current, end)),
             Seen::Failed(facts) => return Err((timeline.current, explain(&facts, watch, target))),
-            Seen::EndOfStream => {
-                return Err((timeline.current, End::Closed { after_media: watch.since_media().is_some() }));
-            }
+            Seen::EndOfStream => return Err((timeline.current, closed(watch))),
         }
     }
+}
+
+/// What was being waited for, and what came instead.
+fn at_the_deadline(watch: &Watch, target: &Target) -> End {
+    if watch.cut_pictures() > 0 {
+        return CUT_OFF;
+    }
+    let silence = End::Deadline { since_media: watch.since_media() };
+    second_look::at_the_deadline(target, watch.stage()).unwrap_or(silence)
 }
 
 /// What an element's error means, by what else is known.
@@ -159,7 +163,7 @@ fn explain(facts: &ErrorFacts, watch: &Watch, target: &Target) -> End {
     }
     // `souphttpsrc` connects and asks in one step.
     if matches!(stage, Stage::Connect | Stage::Request) {
-        return ask_the_system(target);
+        return second_look::at_a_failure(target);
     }
     if stage == Stage::Setup && facts.nothing_set_up {
         return End::Status(461);
@@ -167,24 +171,15 @@ fn explain(facts: &ErrorFacts, watch: &Watch, target: &Target) -> End {
     if facts.wrong_type {
         return if stage == Stage::Describe { End::NoVideo { found: String::new() } } else { End::Protocol };
     }
-    End::Closed { after_media: watch.since_media().is_some() }
+    closed(watch)
 }
 
-/// GStreamer says that the connection failed but not how: one bare TCP connection tells it.
-fn ask_the_system(target: &Target) -> End {
-    let addresses: Vec<_> = match (target.host.as_str(), target.port).to_socket_addrs() {
-        Ok(addresses) => addresses.collect(),
-        Err(_) => return End::NameUnknown,
-    };
-    let mut last = End::NameUnknown;
-    for address in addresses.iter().take(2) {
-        match TcpStream::connect_timeout(address, SECOND_LOOK) {
-            Ok(_) if target.scheme.ends_with('s') => return End::Tls,
-            Ok(_) => return End::Protocol,
-            Err(error) => last = End::Connect(error.kind()),
-        }
+/// The media ended before there was a keyframe.
+fn closed(watch: &Watch) -> End {
+    match watch.cut_pictures() {
+        0 => End::Closed { after_media: watch.since_media().is_some() },
+        _ => CUT_OFF,
     }
-    last
 }
 
 /// Takes the facts from the parser's caps.
@@ -260,7 +255,7 @@ fn try_add_tail(
             .build(),
     );
     let sink: gst::Element = sink.upcast();
-    watch.count_media(pad);
+    watch.count_media(pad, codec);
     pipeline.add_many([&depay, &parse, &sink])?;
     gst::Element::link_many([&depay, &parse, &sink])?;
     for element in [&sink, &parse, &depay] {

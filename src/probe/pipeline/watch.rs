@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use gst::prelude::*;
 use gstreamer as gst;
 
-use crate::model::Stage;
+use crate::model::{Codec, Stage};
 use crate::probe::classify::End;
 
 /// Something that was seen, by any thread of the pipeline.
@@ -64,6 +64,20 @@ fn refused_setup(debug: &str) -> Option<u16> {
     code.parse().ok().filter(|code| (300..1000).contains(code))
 }
 
+/// So many JPEGs without an end, and there will be no whole one.
+const CUT_PICTURES: u64 = 3;
+
+/// What is said of them.
+pub const CUT_OFF: End = End::Undecodable { what: "pictures that are cut off" };
+
+/// True when it begins as a JPEG and its end-of-image marker (ITU T.81 section B.1.1.3) is missing; cameras may pad it.
+fn is_cut_jpeg(buffer: &gst::BufferRef) -> bool {
+    const TAIL_BYTES: usize = 256;
+    let Ok(map) = buffer.map_readable() else { return false };
+    let tail = &map[map.len().saturating_sub(TAIL_BYTES)..];
+    map.starts_with(&[0xff, 0xd8]) && !tail.windows(2).any(|marker| marker == [0xff, 0xd9])
+}
+
 /// Where the threads of a pipeline report, and what they count.
 #[derive(Debug)]
 pub struct Watch {
@@ -73,6 +87,7 @@ pub struct Watch {
     /// Milliseconds from `started` to the newest media, 0 before any.
     last_media_ms: AtomicU64,
     keyframe_sent: AtomicBool,
+    cut_pictures: AtomicU64,
     stage: Mutex<Stage>,
 }
 
@@ -85,6 +100,7 @@ impl Watch {
             started: Instant::now(),
             last_media_ms: AtomicU64::new(0),
             keyframe_sent: AtomicBool::new(false),
+            cut_pictures: AtomicU64::new(0),
             stage: Mutex::new(Stage::Resolve),
         };
         (Arc::new(watch), receiver)
@@ -114,10 +130,22 @@ impl Watch {
         }
     }
 
+    /// How many JPEGs came without an end.
+    pub fn cut_pictures(&self) -> u64 {
+        self.cut_pictures.load(Ordering::Relaxed)
+    }
+
     /// Counts media that passes this pad; the first of it begins the stage `keyframe`.
-    pub fn count_media(self: &Arc<Self>, pad: &gst::Pad) {
+    pub fn count_media(self: &Arc<Self>, pad: &gst::Pad, codec: Codec) {
         let watch = self.clone();
-        pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, _| {
+        pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, info| {
+            // The parser waits for the end of a JPEG and says nothing of one that has none.
+            if codec == Codec::Mjpeg && info.buffer().is_some_and(|buffer| is_cut_jpeg(buffer)) {
+                let before = watch.cut_pictures.fetch_add(1, Ordering::Relaxed);
+                if before + 1 == CUT_PICTURES {
+                    watch.saw(Seen::Ended(CUT_OFF));
+                }
+            }
             let now_ms = watch.started.elapsed().as_millis() as u64;
             if watch.last_media_ms.swap(now_ms.max(1), Ordering::Relaxed) == 0 {
                 watch.saw(Seen::Begins(Stage::Keyframe));

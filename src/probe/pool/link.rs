@@ -19,6 +19,8 @@ pub enum Answer {
         /// It was in a decoder, or alone, when the worker died.
         suspect: bool,
     },
+    /// The verdict of a probe that did not hang up in time, or whose worker died while it did.
+    Verdict(Box<ProbeReport>),
     /// The probe passed its hard deadline and the worker was killed for it.
     Overran,
     /// No worker had room in time.
@@ -43,12 +45,32 @@ pub struct Link {
 
 /// A probe that runs in a worker.
 pub struct InFlight {
-    /// Where its end is told.
-    pub answer: oneshot::Sender<Answer>,
+    /// The stream.
+    pub key: String,
+    /// Where its end is told; `None` once it was.
+    pub answer: Option<oneshot::Sender<Answer>>,
+    /// What the worker found; it is still hanging up.
+    pub verdict: Option<Box<ProbeReport>>,
+    /// When the verdict is told, hung up or not.
+    pub told_at: Instant,
     /// When the worker is killed for it.
     pub hard_deadline: Instant,
     /// Its picture is in a decoder.
     pub decoding: bool,
+}
+
+impl InFlight {
+    /// Tells the end, once. A verdict that is known goes before whatever became of the worker after it.
+    pub fn tell(&mut self, answer: Answer) {
+        let answer = match (self.verdict.take(), answer) {
+            (_, report @ Answer::Report(..)) | (None, report) => report,
+            (Some(verdict), _) => Answer::Verdict(verdict),
+        };
+        if let Some(asker) = self.answer.take() {
+            // Nobody waits for it any more: the probe was called off.
+            let _ = asker.send(answer);
+        }
+    }
 }
 
 /// A probe in a worker; dropping it tells the worker to hang up.
@@ -99,9 +121,18 @@ impl Link {
     pub fn lose_all(&self, end: impl Fn(&InFlight, usize) -> Answer) {
         let lost: Vec<_> = self.lock().drain().map(|(_, probe)| probe).collect();
         let count = lost.len();
-        for probe in lost {
+        for mut probe in lost {
             let answer = end(&probe, count);
-            let _ = probe.answer.send(answer);
+            probe.tell(answer);
+        }
+    }
+
+    /// Tells the verdicts that have waited long enough.
+    pub fn tell_verdicts(&self, now: Instant) {
+        for probe in self.lock().values_mut().filter(|probe| now >= probe.told_at) {
+            if let Some(verdict) = probe.verdict.take() {
+                probe.tell(Answer::Verdict(verdict));
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::probe::protocol::{FromWorker, ToWorker, encode, read_frame_async};
 /// A worker says hello within this time, or it is not one.
 const HELLO: Duration = Duration::from_secs(20);
 /// How often deadlines, pings and memory are looked at.
-const TICK: Duration = Duration::from_millis(250);
+const TICK: Duration = Duration::from_millis(125);
 /// A worker that does not answer a ping for this long is stopped or starved as a whole.
 const MUTE: Duration = Duration::from_secs(3);
 /// How long a worker may take to hang up its sessions when it is closed.
@@ -104,8 +104,8 @@ impl Worker {
                     match frame {
                         None => return Ending::Died,
                         Some((FromWorker::Report { id, report }, jpeg)) => {
-                            if let Some(probe) = self.link.take(id) {
-                                let _ = probe.answer.send(Answer::Report(report, jpeg));
+                            if let Some(mut probe) = self.link.take(id) {
+                                probe.tell(Answer::Report(report, jpeg));
                             }
                             seat.has_changed();
                         }
@@ -114,11 +114,17 @@ impl Worker {
                                 probe.decoding = true;
                             }
                         }
+                        Some((FromWorker::Verdict { id, report }, _)) => {
+                            if let Some(probe) = self.link.lock().get_mut(&id) {
+                                probe.verdict = Some(report);
+                            }
+                        }
                         Some((FromWorker::Pong { .. } | FromWorker::Hello { .. }, _)) => {}
                     }
                 }
                 _ = tick.tick() => {
                     let now = Instant::now();
+                    self.link.tell_verdicts(now);
                     // Our own process may have been stopped, too: a ping is out for a whole period before it counts.
                     if pings > 0 && now.duration_since(last_word) > MUTE {
                         return Ending::Mute;

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::link::{Answer, InFlight, Link, Running};
+use super::memory::Memory;
 use super::process::{Ending, Worker};
 use super::{PoolError, PoolOptions};
 use crate::backoff::Backoff;
@@ -17,27 +18,36 @@ use crate::probe::protocol::{Target, ToWorker, encode};
 /// What a probe may take beyond its own deadline: hanging up, the queue of the decoder, the JPEG.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// A verdict waits so long beyond the deadline for its probe to hang up; then it is told without.
+const HANG_UP: Duration = Duration::from_millis(250);
+
+/// What the seats of a pool share.
+#[derive(Clone, Default)]
+pub struct Shared {
+    /// Told whenever a seat may have room again.
+    pub room: Arc<Notify>,
+    /// Workers that were lost.
+    pub restarts_total: Arc<AtomicU64>,
+    /// What is remembered of streams.
+    pub memory: Arc<Memory>,
+    /// Everything that runs for the pool.
+    pub tasks: TaskTracker,
+    /// Ends it.
+    pub cancel: CancellationToken,
+}
+
 /// One seat.
 pub struct Seat {
     options: PoolOptions,
     link: Mutex<Option<Arc<Link>>>,
     opened: AtomicBool,
-    room: Arc<Notify>,
-    restarts_total: Arc<AtomicU64>,
-    tasks: TaskTracker,
-    cancel: CancellationToken,
+    shared: Shared,
 }
 
 impl Seat {
     /// A seat without a worker yet.
-    pub fn new(
-        options: PoolOptions,
-        room: Arc<Notify>,
-        restarts_total: Arc<AtomicU64>,
-        tasks: TaskTracker,
-        cancel: CancellationToken,
-    ) -> Self {
-        Self { options, link: Mutex::default(), opened: AtomicBool::new(false), room, restarts_total, tasks, cancel }
+    pub fn new(options: PoolOptions, shared: Shared) -> Self {
+        Self { options, link: Mutex::default(), opened: AtomicBool::new(false), shared }
     }
 
     /// Starts the first worker and whatever keeps the seat occupied from then on. Does nothing the second time.
@@ -54,7 +64,7 @@ impl Seat {
         };
         let link = self.publish(&first);
         let seat = self.clone();
-        self.tasks.spawn(async move { seat.occupy(first, link).await });
+        self.shared.tasks.spawn(async move { seat.occupy(first, link).await });
         Ok(())
     }
 
@@ -79,7 +89,7 @@ impl Seat {
     }
 
     /// Begins a probe; `None` when there is no room after all.
-    pub fn begin(&self, target: &Target) -> Option<Running> {
+    pub fn begin(&self, key: &str, target: &Target) -> Option<Running> {
         let link = self.current()?;
         let id = link.next_id.fetch_add(1, Ordering::Relaxed);
         let frame = encode(&ToWorker::Probe { id, target: target.clone() }, &[]).ok()?;
@@ -89,8 +99,16 @@ impl Seat {
             if in_flight.len() >= self.options.probes_in_flight {
                 return None;
             }
-            let hard_deadline = Instant::now() + target.timeout + GRACE;
-            in_flight.insert(id, InFlight { answer, hard_deadline, decoding: false });
+            let deadline = Instant::now() + target.timeout;
+            let probe = InFlight {
+                key: key.to_owned(),
+                answer: Some(answer),
+                verdict: None,
+                told_at: deadline + HANG_UP,
+                hard_deadline: deadline + GRACE,
+                decoding: false,
+            };
+            in_flight.insert(id, probe);
         }
         if link.outgoing.try_send(frame).is_err() {
             link.take(id);
@@ -99,17 +117,17 @@ impl Seat {
         if link.begun.fetch_add(1, Ordering::Relaxed) + 1 >= self.options.retire_after_probes {
             self.unpublish(&link);
         }
-        Some(Running { link, id, answer: Some(receiver), room: self.room.clone() })
+        Some(Running { link, id, answer: Some(receiver), room: self.shared.room.clone() })
     }
 
     /// Ends when the pool closes.
     pub async fn closing(&self) {
-        self.cancel.cancelled().await;
+        self.shared.cancel.cancelled().await;
     }
 
     /// Tells whoever waits for room.
     pub fn has_changed(&self) {
-        self.room.notify_waiters();
+        self.shared.room.notify_waiters();
     }
 
     /// What a worker may hold, resident.
@@ -124,7 +142,7 @@ impl Seat {
     fn publish(&self, worker: &Worker) -> Arc<Link> {
         let link = worker.link.clone();
         *self.link.lock().unwrap_or_else(PoisonError::into_inner) = Some(link.clone());
-        self.room.notify_waiters();
+        self.shared.room.notify_waiters();
         link
     }
 
@@ -151,22 +169,23 @@ impl Seat {
             let (retire, retired) = oneshot::channel();
             let seat = self.clone();
             let serving = link.clone();
-            let serve = self.tasks.spawn(async move { seat.serve(worker, &serving, retire).await });
+            let serve = self.shared.tasks.spawn(async move { seat.serve(worker, &serving, retire).await });
             let lost = retired.await.is_err();
             self.unpublish(&link);
             if lost {
-                if self.cancel.is_cancelled() {
+                if self.shared.cancel.is_cancelled() {
                     let _ = serve.await;
                     return;
                 }
-                self.restarts_total.fetch_add(1, Ordering::Relaxed);
+                self.shared.restarts_total.fetch_add(1, Ordering::Relaxed);
                 if started.elapsed() > Duration::from_secs(60) {
                     backoff.reset();
                 }
-                if self.restarts_total.load(Ordering::Relaxed) > 1 && started.elapsed() < Duration::from_secs(10) {
+                if self.shared.restarts_total.load(Ordering::Relaxed) > 1 && started.elapsed() < Duration::from_secs(10)
+                {
                     tokio::select! {
                         () = tokio::time::sleep(backoff.delay()) => {}
-                        () = self.cancel.cancelled() => return,
+                        () = self.shared.cancel.cancelled() => return,
                     }
                 }
             }
@@ -176,7 +195,7 @@ impl Seat {
                         Ok(worker) => break worker,
                         Err(error) => tracing::error!("{error}"),
                     },
-                    () = self.cancel.cancelled() => return,
+                    () = self.shared.cancel.cancelled() => return,
                 }
                 tokio::time::sleep(backoff.delay()).await;
             };
@@ -200,11 +219,14 @@ impl Seat {
         worker.end(matches!(ending, Ending::Closed)).await;
         let now = Instant::now();
         link.lose_all(|probe, count| match ending {
-            Ending::Overran if now >= probe.hard_deadline => Answer::Overran,
+            Ending::Overran if now >= probe.hard_deadline => {
+                self.shared.memory.suspect(&probe.key);
+                Answer::Overran
+            }
             Ending::Died | Ending::Bloated => Answer::Lost { suspect: probe.decoding || count == 1 },
             _ => Answer::Lost { suspect: false },
         });
         drop(retire);
-        self.room.notify_waiters();
+        self.shared.room.notify_waiters();
     }
 }
