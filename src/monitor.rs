@@ -157,7 +157,7 @@ impl Monitor {
     }
 
     /// Health, then on to the store.
-    fn begin(&mut self, completed: Completed) {
+    fn begin(&mut self, mut completed: Completed) {
         let id = completed.stream.id.clone();
         // Removed meanwhile: whoever asked for the probe is told by the dropped reply.
         let Some(row) = self.status.get(id.as_str()) else { return };
@@ -182,6 +182,7 @@ impl Monitor {
             latency_ms: u32::try_from(report.latency.as_millis()).unwrap_or(u32::MAX),
             health: step.state.health,
         };
+        let refusals = completed.refusals.take();
         let record = Record {
             stream: id.clone(),
             heartbeat: heartbeat.clone(),
@@ -191,6 +192,12 @@ impl Monitor {
         let store = self.store.clone();
         self.busy.entry(id).or_default();
         self.commits.push(Box::pin(async move {
+            // First: a pause that is not remembered costs the camera a refused password more after a restart.
+            if let Some(refusals) = refusals
+                && let Err(error) = within_deadline(store.put_refusals(refusals)).await
+            {
+                tracing::error!(%error, "the refused passwords are not remembered across a restart; check the disk");
+            }
             let stored = within_deadline(store.record(record)).await;
             Committed { completed, heartbeat, step, transition, stored }
         }));

@@ -5,6 +5,7 @@
 //! of turn and read how well the schedule is kept.
 
 pub mod device;
+pub mod guard;
 pub mod handle;
 pub mod measures;
 pub mod phase;
@@ -20,7 +21,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::model::{ProbeReport, Stream};
+use crate::model::{ProbeReport, Refusal, Stream};
 use crate::probe::{Probed, Prober};
 
 pub use handle::{ProbeNowError, SchedulerHandle};
@@ -40,6 +41,8 @@ pub struct Completed {
     pub lag: Duration,
     /// What was found.
     pub probed: Probed,
+    /// What is to be remembered of refused accounts, when that has changed.
+    pub refusals: Option<Vec<Refusal>>,
     /// Somebody waits for the report: the monitor answers when it is recorded.
     pub reply: Option<oneshot::Sender<Arc<ProbeReport>>>,
 }

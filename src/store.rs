@@ -12,6 +12,7 @@ mod incidents;
 mod lock;
 mod reader;
 mod record;
+mod refusals;
 mod retention;
 mod schema;
 mod writer;

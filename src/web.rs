@@ -47,6 +47,7 @@ pub use tokens::Keys;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::model::StreamId;
 use crate::monitor::StatusTable;
 use crate::schedule::SchedulerHandle;
 use crate::store::Store;
@@ -85,6 +86,13 @@ pub(crate) struct Web {
     /// Places for listeners of `/api/events`; none left: 503.
     listeners: Arc<Semaphore>,
     cancel: CancellationToken,
+}
+
+impl Web {
+    /// Until when a stream is not asked, because its device refused the password.
+    fn paused_until(&self, stream: &StreamId) -> Option<Timestamp> {
+        self.parts.scheduler.paused_until(stream, self.parts.clock.now())
+    }
 }
 
 /// Whether this version can serve what the configuration asks for: to be asked before anything is started.

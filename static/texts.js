@@ -109,6 +109,10 @@ export const wall = {
 
 export const noAnswer = "StreamPulse does not answer. Is the service running?";
 
+function askedAgain(when) {
+  return `Asked again at ${time(when)}, or as soon as the password is corrected.`;
+}
+
 /** What there is to say of a stream that is not simply fine: [["reason", text], ["message", text], ["next", text]]. */
 export function why(stream) {
   const newest = stream.recent.at(-1)?.reason ?? "ok";
@@ -122,7 +126,7 @@ export function why(stream) {
     parts = [
       ["reason", stream.state === "degraded" && seen ? seen : reasons[stream.reason] ?? stream.reason],
       ["message", stream.message],
-      ["next", stream.next_step],
+      ["next", [stream.next_step, stream.paused_until && askedAgain(stream.paused_until)].filter(Boolean).join(" ")],
     ];
   }
   return parts.filter(([, text]) => text);

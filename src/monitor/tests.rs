@@ -79,7 +79,8 @@ impl Rig {
         let stream = Arc::new(stream(name, "rtsp://127.0.0.1/s"));
         let reply = Some(reply);
         let started_at = at(second);
-        let completed = Completed { stream, started_at, scheduled: true, lag: Duration::ZERO, probed, reply };
+        let completed =
+            Completed { refusals: None, stream, started_at, scheduled: true, lag: Duration::ZERO, probed, reply };
         self.completed.send(completed).await.expect("the monitor lives");
         answer
     }

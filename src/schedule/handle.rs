@@ -1,8 +1,10 @@
 //! How others ask for a probe out of turn and read how well the schedule is kept.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use super::measures::{Measures, Meter};
@@ -20,6 +22,16 @@ pub enum ProbeNowError {
     /// It is switched off.
     #[error("stream {0} is switched off; set enabled: true to probe it")]
     Disabled(StreamId),
+    /// The camera refused the password; asking more often could lock the account.
+    #[error(
+        "the camera refuses the password of {id}, so it is asked again only in {minutes} min; correct the password and it is asked at once"
+    )]
+    Paused {
+        /// The stream.
+        id: StreamId,
+        /// Rounded up.
+        minutes: u64,
+    },
     /// Too many requests wait.
     #[error("too many probes were asked for at once; try again in a moment")]
     Busy,
@@ -45,6 +57,8 @@ pub(super) enum Command {
 pub(super) struct Shared {
     pub(super) meter: Mutex<Meter>,
     pub(super) warnings: Mutex<Vec<String>>,
+    /// Streams whose account is left alone, and until when.
+    pub(super) paused: Mutex<HashMap<StreamId, Timestamp>>,
 }
 
 /// Asks the scheduler. Cloning it is cheap.
@@ -99,5 +113,11 @@ impl SchedulerHandle {
     /// One sentence for each device whose streams cannot be probed in time, as it looks now.
     pub fn warnings(&self) -> Vec<String> {
         self.shared.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Until when a stream is not asked, because its device refused the password; `None` when it is.
+    pub fn paused_until(&self, id: &StreamId, now: Timestamp) -> Option<Timestamp> {
+        let paused = self.shared.paused.lock().unwrap_or_else(PoisonError::into_inner);
+        paused.get(id).copied().filter(|until| *until > now)
     }
 }

@@ -1,14 +1,19 @@
 //! Which stream is due and which must wait: pure, no clock, no I/O. Times count from the start of the plan.
 
+mod pause;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::device::{Device, Load};
+use super::guard::Guard;
 use super::phase::{next_point, phase};
 use super::start::{Cause, Found, Refused, Start};
 use crate::config::Config;
-use crate::model::{Stream, StreamId};
+use crate::model::{CameraAccount, Stream, StreamId};
 
 type Host = Arc<str>;
 
@@ -31,6 +36,7 @@ struct Planned {
 #[derive(Debug)]
 struct Flight {
     host: Host,
+    account: Option<CameraAccount>,
     cause: Cause,
     started: Duration,
     /// The stream was removed, switched off or changed: the result is worth nothing.
@@ -51,6 +57,8 @@ pub struct Plan {
     waiting: usize,
     missed: Vec<StreamId>,
     warnings: BTreeMap<Host, String>,
+    guard: Guard,
+    refusals_changed: bool,
 }
 
 impl Plan {
@@ -67,6 +75,8 @@ impl Plan {
             waiting: 0,
             missed: Vec::new(),
             warnings: BTreeMap::new(),
+            guard: Guard::default(),
+            refusals_changed: false,
         }
     }
 
@@ -79,6 +89,7 @@ impl Plan {
         }
         self.disabled = config.streams.iter().filter(|s| !s.enabled).map(|s| s.id.clone()).collect();
         self.configure_devices(config);
+        self.forget_accounts(config);
         for stream in config.streams.iter().filter(|s| s.enabled) {
             self.put(stream, now);
         }
@@ -106,13 +117,19 @@ impl Plan {
             if !device.has_room(now) {
                 continue;
             }
-            let Some(id) = device.queue.pop_front() else { continue };
+            let Some(id) = device.queue.front().cloned() else { continue };
+            if self.must_wait_for_account(&id, now) {
+                continue;
+            }
+            let Some(device) = self.devices.get_mut(&host) else { continue };
+            device.queue.pop_front();
             if let Some((stream, (cause, due))) =
                 self.streams.get_mut(&id).and_then(|p| Some((p.stream.clone(), p.waiting.take()?)))
             {
                 self.waiting -= 1;
                 device.running += 1;
-                self.flights.insert(id, Flight { host: host.clone(), cause, started: now, stale: false });
+                let account = CameraAccount::of(&stream);
+                self.flights.insert(id, Flight { host: host.clone(), account, cause, started: now, stale: false });
                 starts.push(Start { stream, cause, due });
             }
             self.list(&host);
@@ -121,8 +138,8 @@ impl Plan {
     }
 
     /// A probe ended. `None`: its stream was removed, switched off or changed meanwhile, drop the result. Else why it
-    /// ran; one that was asked for counts as the heartbeat that came due while it ran.
-    pub fn finished(&mut self, id: &StreamId, now: Duration, found: Found) -> Option<Cause> {
+    /// ran; one that was asked for counts as the heartbeat that came due while it ran. `at` is the wall time.
+    pub fn finished(&mut self, id: &StreamId, now: Duration, at: Timestamp, found: Found) -> Option<Cause> {
         let flight = self.flights.remove(id)?;
         if let Some(device) = self.devices.get_mut(&flight.host) {
             device.running -= 1;
@@ -136,6 +153,7 @@ impl Plan {
                 self.devices.remove(&flight.host);
             }
         }
+        self.learn_account(flight.account.as_ref(), found.account, now, at);
         self.list(&flight.host);
         self.check(&flight.host, now);
         let planned = self.streams.get_mut(id)?;
@@ -164,10 +182,13 @@ impl Plan {
     pub fn probe_now(&mut self, id: &StreamId, now: Duration) -> Result<(), Refused> {
         match self.streams.get(id) {
             Some(planned) if planned.waiting.is_some() || self.flights.contains_key(id) => Ok(()),
-            Some(_) => {
-                self.enqueue(id, Cause::Asked, now);
-                Ok(())
-            }
+            Some(planned) => match self.paused_until(&planned.stream, now) {
+                Some(until) => Err(Refused::Paused(until.saturating_sub(now))),
+                None => {
+                    self.enqueue(id, Cause::Asked, now);
+                    Ok(())
+                }
+            },
             None if self.disabled.contains(id) => Err(Refused::Disabled),
             None => Err(Refused::Unknown),
         }

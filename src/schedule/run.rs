@@ -11,13 +11,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Completed;
+use super::guard::Verdict;
 use super::handle::{Answer, Command, ProbeNowError, Shared};
 use super::measures::Meter;
 use super::plan::Plan;
 use super::start::{Cause, Found, Refused, Start};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::model::{Outcome, ProbeReport, Reason, Stage, Stream, StreamId};
+use crate::model::{Outcome, ProbeReport, Reason, Refusal, Stage, Stream, StreamId};
 use crate::probe::{ProbeRequest, Probed, Prober};
 
 /// How long after a probe's own deadline the scheduler gives it up: a probe whose worker was lost is run again.
@@ -53,6 +54,8 @@ struct State {
     waiters: HashMap<StreamId, Vec<oneshot::Sender<Answer>>>,
     /// Each hands one report to everybody who asked; ends when the monitor answers or drops the question.
     answers: JoinSet<()>,
+    /// Refusals of an earlier run, until it begins.
+    remembered: Vec<Refusal>,
     /// Devices whose warning was logged under this configuration.
     warned: HashSet<Arc<str>>,
 }
@@ -62,6 +65,8 @@ struct Running {
     started: Instant,
     started_at: Timestamp,
     lag: Duration,
+    /// False: the camera was left alone.
+    asked: bool,
 }
 
 impl Scheduler {
@@ -85,16 +90,25 @@ impl Scheduler {
             ended: VecDeque::new(),
             waiters: HashMap::new(),
             answers: JoinSet::new(),
+            remembered: Vec::new(),
             warned: HashSet::new(),
         };
         Self { config, prober, clock, completed, commands, shared, state }
+    }
+
+    /// With the refused accounts of an earlier run, whose pauses go on.
+    #[must_use]
+    pub fn remembering(mut self, refusals: Vec<Refusal>) -> Self {
+        self.state.remembered = refusals;
+        self
     }
 
     /// Probes until it is cancelled; probes in flight are then dropped.
     pub async fn run(self, cancel: CancellationToken) {
         let Self { mut config, prober, clock, completed, mut commands, shared, mut state } = self;
         state.origin = Instant::now();
-        state.reconfigure(&shared);
+        state.plan.restore(std::mem::take(&mut state.remembered), Duration::ZERO, clock.now());
+        state.reconfigure(&*clock, &shared);
         let mut config_lives = true;
         let mut commands_live = true;
         while !cancel.is_cancelled() {
@@ -107,7 +121,7 @@ impl Scheduler {
                 biased;
                 () = cancel.cancelled() => break,
                 Some(joined) = state.probes.join_next_with_id() => state.joined(joined),
-                room = completed.reserve(), if !state.ended.is_empty() => state.deliver(room.ok(), &shared),
+                room = completed.reserve(), if !state.ended.is_empty() => state.deliver(room.ok(), &*clock, &shared),
                 command = commands.recv(), if commands_live => match command {
                     Some(command) => state.obey(command),
                     None => commands_live = false,
@@ -115,7 +129,7 @@ impl Scheduler {
                 changed = config.changed(), if config_lives => match changed {
                     Ok(()) => {
                         state.current = config.borrow_and_update().clone();
-                        state.reconfigure(&shared);
+                        state.reconfigure(&*clock, &shared);
                     }
                     Err(_) => config_lives = false,
                 },
@@ -142,10 +156,22 @@ impl State {
         if cause == Cause::Heartbeat {
             lock(shared).lag(lag);
         }
-        let request = ProbeRequest::for_stream(&stream, &self.current.probe);
-        let task = self.probes.spawn(bounded(prober.clone(), request));
+        let paused_for = self.plan.paused_until(&stream, self.now()).map(|until| until.saturating_sub(self.now()));
+        let task = match paused_for {
+            Some(left) => self.probes.spawn(std::future::ready(not_asked(&stream, clock.now(), left))),
+            None => {
+                let request = ProbeRequest::for_stream(&stream, &self.current.probe);
+                self.probes.spawn(bounded(prober.clone(), request))
+            }
+        };
         self.tasks.insert(task.id(), stream.id.clone());
-        let running = Running { started: Instant::now(), started_at: clock.now(), lag, stream: stream.clone() };
+        let running = Running {
+            started: Instant::now(),
+            started_at: clock.now(),
+            lag,
+            asked: paused_for.is_none(),
+            stream: stream.clone(),
+        };
         self.running.insert(stream.id.clone(), running);
     }
 
@@ -164,20 +190,25 @@ impl State {
     }
 
     /// Passes on the oldest probe that ended; without a monitor the result is dropped.
-    fn deliver(&mut self, room: Option<mpsc::Permit<'_, Completed>>, shared: &Shared) {
+    fn deliver(&mut self, room: Option<mpsc::Permit<'_, Completed>>, clock: &dyn Clock, shared: &Shared) {
         let Some((id, probed)) = self.ended.pop_front() else { return };
         let Some(running) = self.running.remove(&id) else { return };
         let found = Found {
             picture: probed.report.outcome == Outcome::Ok,
             busy: probed.report.reason() == Reason::Busy,
+            account: if running.asked { account_verdict(&probed.report) } else { Verdict::Unknown },
             took: probed.report.latency,
         };
-        let cause = self.plan.finished(&id, self.now(), found);
+        let cause = self.plan.finished(&id, self.now(), clock.now(), found);
         lock(shared).probed(&id);
         let Some((cause, room)) = cause.zip(room) else { return };
         let reply = self.waiters.remove(&id).map(|waiters| self.answer_all(waiters));
         let Running { stream, started_at, lag, .. } = running;
-        room.send(Completed { stream, started_at, scheduled: cause.is_scheduled(), lag, probed, reply });
+        let refusals = self.plan.take_refusals();
+        if refusals.is_some() {
+            self.publish_paused(clock, shared);
+        }
+        room.send(Completed { refusals, stream, started_at, scheduled: cause.is_scheduled(), lag, probed, reply });
     }
 
     fn answer_all(&mut self, waiters: Vec<oneshot::Sender<Answer>>) -> oneshot::Sender<Arc<ProbeReport>> {
@@ -204,8 +235,9 @@ impl State {
         }
     }
 
-    fn reconfigure(&mut self, shared: &Shared) {
+    fn reconfigure(&mut self, clock: &dyn Clock, shared: &Shared) {
         self.plan.reconfigure(&self.current, self.now());
+        self.publish_paused(clock, shared);
         lock(shared).configure(self.current.streams.iter().map(|stream| &stream.id));
         self.warned.clear();
         let current = &self.current;
@@ -216,6 +248,14 @@ impl State {
                 let _ = waiter.send(Err(refusal(refused, id.clone())));
             }
         }
+    }
+
+    /// Lets others read who is left alone.
+    fn publish_paused(&self, clock: &dyn Clock, shared: &Shared) {
+        let now = clock.now();
+        let until = |left: Duration| now.checked_add(left).unwrap_or(now);
+        let paused = self.plan.paused(self.now()).map(|(id, left)| (id.clone(), until(left))).collect();
+        *shared.paused.lock().unwrap_or_else(PoisonError::into_inner) = paused;
     }
 
     /// Lets others read how it goes.
@@ -250,6 +290,26 @@ async fn bounded(prober: Arc<dyn Prober>, request: ProbeRequest) -> Probed {
     }
 }
 
+/// The heartbeat of a stream whose account was refused: the verdict stands, the camera is not asked.
+fn not_asked(stream: &Stream, now: Timestamp, left: Duration) -> Probed {
+    let minutes = left.as_secs().div_ceil(60);
+    let stage = if stream.url.scheme().as_str().starts_with("rtsp") { Stage::Describe } else { Stage::Request };
+    let until = now.checked_add(left).unwrap_or(now).strftime("%H:%M UTC").to_string();
+    let detail = format!("not asked again before {until}, in {minutes} min, so that it does not lock the account");
+    Probed { report: ProbeReport::failed(stage, Reason::AuthFailed, detail, Duration::ZERO), jpeg: None }
+}
+
+/// A camera that lets a session be set up has taken the password, if it wanted one.
+fn account_verdict(report: &ProbeReport) -> Verdict {
+    match report.reason() {
+        Reason::AuthFailed => Verdict::Refused,
+        Reason::Ok => Verdict::Accepted,
+        reason if reason.is_ours() || reason == Reason::Busy => Verdict::Unknown,
+        _ if report.stage() >= Stage::FirstPacket => Verdict::Accepted,
+        _ => Verdict::Unknown,
+    }
+}
+
 fn failed(reason: Reason, detail: String, latency: Duration) -> Probed {
     Probed { report: ProbeReport::failed(Stage::Resolve, reason, detail, latency), jpeg: None }
 }
@@ -258,6 +318,7 @@ fn refusal(refused: Refused, id: StreamId) -> ProbeNowError {
     match refused {
         Refused::Unknown => ProbeNowError::Unknown(id),
         Refused::Disabled => ProbeNowError::Disabled(id),
+        Refused::Paused(left) => ProbeNowError::Paused { id, minutes: left.as_secs().div_ceil(60) },
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::guard::Verdict;
 use crate::model::Stream;
 
 /// Why a stream is probed.
@@ -43,6 +44,8 @@ pub struct Found {
     pub picture: bool,
     /// The camera answered that it has no session left.
     pub busy: bool,
+    /// What it says of the account.
+    pub account: Verdict,
     /// How long it took.
     pub took: Duration,
 }
@@ -54,4 +57,6 @@ pub enum Refused {
     Unknown,
     /// Switched off.
     Disabled,
+    /// The camera refused its password; it is asked again after this time.
+    Paused(Duration),
 }

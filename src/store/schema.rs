@@ -14,7 +14,7 @@ use super::{FILE_NAME, StoreError};
 const APPLICATION_ID: i64 = 0x5350_6c73;
 
 /// One entry for each version, run in order from the database's `user_version` on. Never change one that was released.
-pub(super) const MIGRATIONS: &[&str] = &[VERSION_1];
+pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
 
 /// Heartbeats come in the order of time and are never changed. With the time first in the key they fill page after page
 /// (23 bytes each, measured), and each commit touches one page rather than one for each stream. Rollups are ordered the
@@ -103,6 +103,18 @@ CREATE TABLE refresh_tokens (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX refresh_tokens_by_user ON refresh_tokens (username);
 CREATE INDEX refresh_tokens_by_family ON refresh_tokens (family);
+";
+
+/// Accounts of cameras that were refused last. `fingerprint`: 16 bits of the password's, see [`crate::model::refusal`].
+const VERSION_2: &str = "
+CREATE TABLE refusals (
+    host TEXT NOT NULL,
+    username TEXT NOT NULL,
+    fingerprint INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    last_ms INTEGER NOT NULL,
+    PRIMARY KEY (host, username, fingerprint)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// An opened database: what the writer needs.

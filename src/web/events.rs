@@ -37,6 +37,7 @@ pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
 struct Listener {
     events: broadcast::Receiver<Event>,
     role: Role,
+    web: Arc<Web>,
     _place: tokio::sync::OwnedSemaphorePermit,
 }
 
@@ -45,7 +46,8 @@ async fn events(call: Call) -> Result<Response, ApiError> {
     let place = call.web.listeners.clone().try_acquire_owned().map_err(|_| {
         ApiError::unavailable("too_many_listeners", "Too many listen already; ask /api/streams instead.")
     })?;
-    let listener = Listener { events: call.web.parts.status.subscribe(), role: caller.role, _place: place };
+    let listener =
+        Listener { events: call.web.parts.status.subscribe(), role: caller.role, web: call.web.clone(), _place: place };
     // A stream does not outlive the token that opened it: the browser comes again with a new one.
     let seconds = u64::try_from(caller.expires_at_second - call.web.parts.clock.now().as_second()).unwrap_or(0);
     let cancel = call.web.cancel.clone();
@@ -68,7 +70,10 @@ async fn events(call: Call) -> Result<Response, ApiError> {
 /// The next event; `None` when the table is gone.
 async fn next(listener: &mut Listener) -> Option<sse::Event> {
     let (name, data) = match listener.events.recv().await {
-        Ok(Event::Heartbeat(row)) => ("stream", json!(view::summary(&row, listener.role, 1))),
+        Ok(Event::Heartbeat(row)) => {
+            let paused_until = listener.web.paused_until(&row.stream.id);
+            ("stream", json!(view::summary(&row, listener.role, 1, paused_until)))
+        }
         Ok(Event::Transition(transition)) => ("transition", json!(transition)),
         Ok(Event::StreamsChanged) => ("reload", json!({"because": "streams_changed"})),
         Err(RecvError::Lagged(missed)) => ("reload", json!({"because": "too_slow", "missed": missed})),

@@ -36,14 +36,17 @@ pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
 async fn list(call: Call) -> Result<Response, ApiError> {
     let caller = call.caller(Role::Viewer).await?;
     let rows = call.web.parts.status.all();
-    let streams: Vec<_> = rows.iter().map(|row| view::summary(row, caller.role, view::LISTED_HEARTBEATS)).collect();
+    let summary = |row: &Arc<StreamStatus>| {
+        view::summary(row, caller.role, view::LISTED_HEARTBEATS, call.web.paused_until(&row.stream.id))
+    };
+    let streams: Vec<_> = rows.iter().map(summary).collect();
     Ok(json(&json!({"streams": streams, "now": call.web.parts.clock.now()})))
 }
 
 async fn one(call: Call, id: String) -> Result<Response, ApiError> {
     let caller = call.caller(Role::Viewer).await?;
     let row = row(&call, &id)?;
-    Ok(json(&view::detail(&row, caller.role)))
+    Ok(json(&view::detail(&row, caller.role, call.web.paused_until(&row.stream.id))))
 }
 
 async fn probe(call: Call, id: String) -> Result<Response, ApiError> {
@@ -67,6 +70,7 @@ pub(super) async fn probe_now(call: &Call, row: &StreamStatus) -> Result<Arc<Pro
         match error {
             ProbeNowError::Unknown(_) => ApiError::no_such_stream(id.as_str()),
             ProbeNowError::Disabled(_) => ApiError::new(StatusCode::CONFLICT, "stream_disabled", sentence),
+            ProbeNowError::Paused { .. } => ApiError::new(StatusCode::CONFLICT, "password_refused", sentence),
             ProbeNowError::Busy => ApiError::unavailable("busy", sentence),
             ProbeNowError::Stopped => ApiError::unavailable("stopping", sentence),
             _ => ApiError::new(StatusCode::GATEWAY_TIMEOUT, "no_report", sentence),

@@ -31,6 +31,8 @@ pub(super) struct Summary {
     reason: Reason,
     message: String,
     next_step: Option<&'static str>,
+    /// The device refused the password and is not asked before then.
+    paused_until: Option<Timestamp>,
     issues: Vec<PictureIssue>,
     latency_ms: Option<f64>,
     checked_at: Option<Timestamp>,
@@ -70,7 +72,7 @@ pub(super) struct Report {
 }
 
 /// The summary of a row with its newest `heartbeats`.
-pub(super) fn summary(row: &StreamStatus, role: Role, heartbeats: usize) -> Summary {
+pub(super) fn summary(row: &StreamStatus, role: Role, heartbeats: usize, paused_until: Option<Timestamp>) -> Summary {
     let stream = &row.stream;
     let report = row.last.as_ref().map(|last| &last.report);
     // One failure is not yet a state: what is shown beside a state must explain that state.
@@ -93,6 +95,7 @@ pub(super) fn summary(row: &StreamStatus, role: Role, heartbeats: usize) -> Summ
         reason: row.state.reason,
         message,
         next_step: if row.state.health == Health::Up { None } else { row.state.reason.next_step() },
+        paused_until,
         issues,
         latency_ms: report.map(|report| to_ms(report.latency)),
         checked_at: row.last.as_ref().map(|last| last.at),
@@ -104,9 +107,9 @@ pub(super) fn summary(row: &StreamStatus, role: Role, heartbeats: usize) -> Summ
 }
 
 /// Everything of a row.
-pub(super) fn detail(row: &StreamStatus, role: Role) -> Detail {
+pub(super) fn detail(row: &StreamStatus, role: Role, paused_until: Option<Timestamp>) -> Detail {
     Detail {
-        summary: summary(row, role, usize::MAX),
+        summary: summary(row, role, usize::MAX, paused_until),
         ok_since: row.ok_since,
         timeout_seconds: row.stream.timeout.as_secs(),
         last: row.last.as_ref().map(|last| report(row, &last.report, Some(last.at), role)),

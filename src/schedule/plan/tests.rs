@@ -6,10 +6,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::{self, Config};
 use crate::model::{CameraUrl, Expect, PictureChecks, Transport};
+use crate::schedule::guard::{PAUSE, Verdict};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const INTERVAL: Duration = Duration::from_secs(10);
-const OK: Found = Found { picture: true, busy: false, took: Duration::from_millis(100) };
+const AT: Timestamp = Timestamp::UNIX_EPOCH;
+const OK: Found = Found { picture: true, busy: false, account: Verdict::Accepted, took: Duration::from_millis(100) };
 
 /// A configuration with nothing special in it.
 pub(crate) fn config(streams: Vec<Stream>) -> Config {
@@ -109,7 +111,7 @@ fn names(starts: &[Start]) -> Vec<(&str, Cause)> {
 fn settled(name: &str) -> (Plan, Duration) {
     let mut plan = plan_of(vec![stream(name, "rtsp://127.0.0.1/a")]);
     assert_eq!(names(&plan.due(MS(0))), [(name, Cause::First)]);
-    assert_eq!(plan.finished(&id(name), MS(100), OK), Some(Cause::First));
+    assert_eq!(plan.finished(&id(name), MS(100), AT, OK), Some(Cause::First));
     let next = plan.next_wake().expect("a heartbeat");
     (plan, next)
 }
@@ -126,7 +128,7 @@ fn a_new_stream_is_probed_at_once_and_falls_into_its_phase() {
             let starts = plan.due(due + MS(7));
             assert_eq!(names(&starts), [(name, Cause::Heartbeat)]);
             assert_eq!(starts[0].due, due);
-            plan.finished(&id(name), due + MS(50), OK);
+            plan.finished(&id(name), due + MS(50), AT, OK);
         }
         assert!(plan.take_missed().is_empty());
     }
@@ -138,7 +140,7 @@ fn a_heartbeat_that_comes_due_while_one_runs_is_missed() {
     assert_eq!(plan.due(next).len(), 1);
     assert!(plan.due(next + INTERVAL).is_empty());
     assert_eq!(plan.take_missed(), [id("a")]);
-    assert_eq!(plan.finished(&id("a"), next + INTERVAL + MS(1), OK), Some(Cause::Heartbeat));
+    assert_eq!(plan.finished(&id("a"), next + INTERVAL + MS(1), AT, OK), Some(Cause::Heartbeat));
     assert!(plan.due(next + INTERVAL + MS(2)).is_empty(), "a missed one is not made up for");
     assert_eq!(names(&plan.due(next + INTERVAL * 2)), [("a", Cause::Heartbeat)]);
     assert!(plan.take_missed().is_empty());
@@ -157,11 +159,11 @@ fn a_loop_that_was_held_up_counts_what_it_slept_through() {
 fn a_re_probe_keeps_the_phase() {
     let (mut plan, next) = settled("a");
     plan.due(next);
-    plan.finished(&id("a"), next + MS(100), Found::default());
+    plan.finished(&id("a"), next + MS(100), AT, Found::default());
     plan.probe_soon(&id("a"), MS(3000), next + MS(100));
     assert_eq!(plan.next_wake(), Some(next + MS(3100)));
     assert_eq!(names(&plan.due(next + MS(3100))), [("a", Cause::Retry)]);
-    assert_eq!(plan.finished(&id("a"), next + MS(3200), OK), Some(Cause::Retry));
+    assert_eq!(plan.finished(&id("a"), next + MS(3200), AT, OK), Some(Cause::Retry));
     assert_eq!(plan.next_wake(), Some(next + INTERVAL));
 }
 
@@ -172,7 +174,7 @@ fn a_re_probe_is_left_to_a_heartbeat_that_comes_sooner() {
     assert_eq!(plan.next_wake(), Some(next));
     assert_eq!(names(&plan.due(next)), [("a", Cause::Heartbeat)]);
     plan.probe_soon(&id("a"), MS(3000), next);
-    plan.finished(&id("a"), next + MS(100), OK);
+    plan.finished(&id("a"), next + MS(100), AT, OK);
     assert_eq!(plan.next_wake(), Some(next + INTERVAL), "a running probe gives its own verdict");
 }
 
@@ -183,7 +185,7 @@ fn a_re_probe_that_runs_when_the_heartbeat_is_due_stands_for_it() {
     assert_eq!(names(&plan.due(next - MS(500))), [("a", Cause::Asked)]);
     assert!(plan.due(next).is_empty());
     assert!(plan.take_missed().is_empty());
-    assert_eq!(plan.finished(&id("a"), next + MS(10), OK), Some(Cause::Heartbeat));
+    assert_eq!(plan.finished(&id("a"), next + MS(10), AT, OK), Some(Cause::Heartbeat));
     // It stands for one heartbeat, not for two.
     plan.probe_now(&id("a"), next + MS(20)).expect("known");
     assert_eq!(plan.due(next + MS(20)).len(), 1);
@@ -207,10 +209,10 @@ fn a_device_serves_its_queue_in_order() {
     // Six streams: two sessions.
     assert_eq!(names(&plan.due(MS(0))), [("a", Cause::First), ("b", Cause::First)]);
     assert_eq!((plan.in_flight(), plan.waiting()), (2, 4));
-    plan.finished(&id("b"), MS(10), OK);
+    plan.finished(&id("b"), MS(10), AT, OK);
     assert_eq!(names(&plan.due(MS(10))), [("c", Cause::First)]);
-    plan.finished(&id("a"), MS(20), OK);
-    plan.finished(&id("c"), MS(20), OK);
+    plan.finished(&id("a"), MS(20), AT, OK);
+    plan.finished(&id("c"), MS(20), AT, OK);
     assert_eq!(names(&plan.due(MS(20))), [("d", Cause::First), ("e", Cause::First)]);
 }
 
@@ -219,10 +221,71 @@ fn a_busy_device_is_asked_less() {
     let streams = (0..8).map(|n| stream(&format!("s{n}"), "rtsp://127.0.0.9/s")).collect();
     let mut plan = plan_of(streams);
     assert_eq!(plan.due(MS(0)).len(), 2);
-    plan.finished(&id("s0"), MS(10), Found { busy: true, ..Found::default() });
+    plan.finished(&id("s0"), MS(10), AT, Found { busy: true, ..Found::default() });
     assert!(plan.due(MS(10)).is_empty(), "one session now, and it is taken");
-    plan.finished(&id("s1"), MS(20), OK);
+    plan.finished(&id("s1"), MS(20), AT, OK);
     assert_eq!(plan.due(MS(20)).len(), 1);
+}
+
+const REFUSED: Found =
+    Found { picture: false, busy: false, account: Verdict::Refused, took: Duration::from_millis(10) };
+
+#[test]
+fn an_account_is_refused_twice_and_then_left_alone_for_all_its_streams() {
+    let mut streams: Vec<_> = (0..12).map(|n| stream(&format!("s{n}"), "rtsp://admin:old@127.0.0.9/s")).collect();
+    streams.push(stream("other", "rtsp://viewer:right@127.0.0.9/s"));
+    let mut plan = plan_of(streams.clone());
+    // Thirteen streams: four sessions, but no more than two passwords may be refused.
+    let first = plan.due(MS(0));
+    assert_eq!(first.iter().filter(|start| start.stream.id.as_str() != "other").count(), 2);
+    for start in &first {
+        plan.finished(&start.stream.id, MS(10), AT, if start.stream.id.as_str() == "other" { OK } else { REFUSED });
+    }
+    let (mut refused, mut now) = (2, MS(10));
+    while now < PAUSE * 3 / 2 {
+        for start in plan.due(now) {
+            let other = start.stream.id.as_str() == "other";
+            let asked = plan.paused_until(&start.stream, now).is_none();
+            refused += usize::from(asked && !other);
+            let found = if other { OK } else { Found { account: Verdict::Unknown, ..REFUSED } };
+            plan.finished(&start.stream.id, now, AT, if asked && !other { REFUSED } else { found });
+        }
+        now = plan.next_wake().expect("a heartbeat").max(now + MS(1));
+    }
+    assert_eq!(refused, 3, "one more after the pause");
+    assert_eq!(plan.take_missed(), [], "a pause is not a missed heartbeat");
+    assert!(plan.take_refusals().is_some_and(|refusals| refusals.len() == 1));
+    assert_eq!(plan.paused(now).count(), 12);
+    let asked = plan.probe_now(&id("s5"), now);
+    assert!(matches!(asked, Err(Refused::Paused(left)) if left <= PAUSE), "{asked:?}");
+
+    for stream in &mut streams[..12] {
+        *stream = self::stream(&stream.name, "rtsp://admin:new@127.0.0.9/s");
+    }
+    plan.reconfigure(&config(streams), now);
+    assert_eq!(plan.paused(now).count(), 0);
+    assert_eq!(plan.due(now).len(), 2, "the new password is tried at once, with the same care");
+    assert!(plan.take_refusals().is_some_and(|refusals| refusals.is_empty()), "the old one is forgotten");
+}
+
+#[test]
+fn a_restart_goes_on_with_the_pause() {
+    let streams = vec![stream("a", "rtsp://admin:old@127.0.0.9/s")];
+    let mut before = plan_of(streams.clone());
+    for at in [MS(0), INTERVAL] {
+        assert_eq!(before.due(at).len(), 1);
+        before.finished(&id("a"), at, AT, REFUSED);
+        before.take_missed();
+        if at < INTERVAL {
+            assert_eq!(before.probe_now(&id("a"), INTERVAL), Ok(()));
+        }
+    }
+    let mut after = Plan::new(4);
+    after.restore(before.take_refusals().expect("refusals"), MS(0), AT);
+    after.reconfigure(&config(streams), MS(0));
+    let start = after.due(MS(0)).remove(0);
+    assert_eq!(after.paused_until(&start.stream, MS(0)), Some(PAUSE));
+    assert_eq!(after.paused_until(&start.stream, PAUSE), None);
 }
 
 #[test]
@@ -235,9 +298,9 @@ fn slots_pace_the_start_and_devices_take_turns() {
     plan.reconfigure(&config, MS(0));
     assert_eq!(names(&plan.due(MS(0))), [("s0", Cause::First), ("s3", Cause::First)]);
     assert!(plan.due(MS(1)).is_empty());
-    plan.finished(&id("s0"), MS(2), OK);
+    plan.finished(&id("s0"), MS(2), AT, OK);
     assert_eq!(names(&plan.due(MS(2))), [("s1", Cause::First)]);
-    plan.finished(&id("s1"), MS(3), OK);
+    plan.finished(&id("s1"), MS(3), AT, OK);
     assert_eq!(names(&plan.due(MS(3))), [("s4", Cause::First)]);
 }
 
@@ -248,13 +311,13 @@ fn an_unchanged_stream_is_not_disturbed() {
     let renamed = Stream { name: "Other name".to_owned(), tags: vec!["x".to_owned()], ..a.clone() };
     plan.reconfigure(&config(vec![renamed, stream("b", "rtsp://127.0.0.2/b")]), MS(1000));
     assert_eq!(names(&plan.due(MS(1000))), [("b", Cause::First)]);
-    plan.finished(&id("b"), MS(1001), OK);
+    plan.finished(&id("b"), MS(1001), AT, OK);
     let starts = plan.due(next);
     let beat = starts.iter().find(|start| start.stream.id == id("a")).expect("its heartbeat");
     assert_eq!(beat.stream.name, "Other name");
     // Nor while it is in flight.
     plan.reconfigure(&config(vec![a]), next + MS(1));
-    assert_eq!(plan.finished(&id("a"), next + MS(2), OK), Some(Cause::Heartbeat));
+    assert_eq!(plan.finished(&id("a"), next + MS(2), AT, OK), Some(Cause::Heartbeat));
     assert_eq!(plan.next_wake(), Some(next + INTERVAL));
 }
 
@@ -264,11 +327,11 @@ fn another_password_is_tried_at_once_but_never_beside_the_old_one() {
     assert_eq!(plan.due(MS(0)).len(), 1);
     plan.reconfigure(&config(vec![stream("a", "rtsp://u:new@127.0.0.1/a")]), MS(10));
     assert!(plan.due(MS(10)).is_empty());
-    assert_eq!(plan.finished(&id("a"), MS(20), OK), None, "the old result is dropped");
+    assert_eq!(plan.finished(&id("a"), MS(20), AT, OK), None, "the old result is dropped");
     let starts = plan.due(MS(20));
     assert_eq!(names(&starts), [("a", Cause::First)]);
     assert_eq!(starts[0].stream.credentials.as_ref().expect("account").password.expose(), "new");
-    assert_eq!(plan.finished(&id("a"), MS(30), OK), Some(Cause::First));
+    assert_eq!(plan.finished(&id("a"), MS(30), AT, OK), Some(Cause::First));
     // Idle: at once.
     plan.reconfigure(&config(vec![stream("a", "rtsp://u:newer@127.0.0.1/a")]), MS(40));
     assert_eq!(names(&plan.due(MS(40))), [("a", Cause::First)]);
@@ -283,10 +346,10 @@ fn a_removed_stream_is_dropped_and_may_come_back() {
     assert_eq!(plan.probe_now(&id("a"), MS(5)), Err(Refused::Unknown));
     plan.reconfigure(&config(vec![a()]), MS(6));
     assert!(plan.due(MS(6)).is_empty(), "the old probe still holds the camera");
-    assert_eq!(plan.finished(&id("a"), MS(7), OK), None);
+    assert_eq!(plan.finished(&id("a"), MS(7), AT, OK), None);
     assert_eq!(names(&plan.due(MS(7))), [("a", Cause::First)]);
     plan.reconfigure(&config(vec![]), MS(8));
-    assert_eq!(plan.finished(&id("a"), MS(9), OK), None);
+    assert_eq!(plan.finished(&id("a"), MS(9), AT, OK), None);
     assert_eq!((plan.next_wake(), plan.in_flight(), plan.waiting()), (None, 0, 0));
     assert!(plan.devices.is_empty());
 }
@@ -298,7 +361,7 @@ fn a_stream_that_waits_leaves_the_queue_when_it_is_removed() {
     assert_eq!(names(&plan.due(MS(0))), [("a", Cause::First)]);
     plan.reconfigure(&config(vec![s("a")]), MS(1));
     assert_eq!(plan.waiting(), 0);
-    plan.finished(&id("a"), MS(2), OK);
+    plan.finished(&id("a"), MS(2), AT, OK);
     assert!(plan.due(MS(2)).is_empty());
 }
 
@@ -332,7 +395,7 @@ fn warnings_follow_the_measured_time() {
     plan.reconfigure(&one_session, MS(0));
     assert!(plan.warnings()["127.0.0.9"].contains("16 streams every 10 s"), "{:?}", plan.warnings());
     assert_eq!(plan.due(MS(0)).len(), 1);
-    plan.finished(&id("s0"), MS(100), OK);
+    plan.finished(&id("s0"), MS(100), AT, OK);
     assert!(plan.warnings().is_empty());
     plan.reconfigure(&config(streams[..2].to_vec()), MS(200));
     assert!(plan.warnings().is_empty());
@@ -373,7 +436,7 @@ proptest! {
                 4..=6 => now += MS(wait.into()),
                 _ if !running.is_empty() => {
                     let (id, _) = running.swap_remove(pick % running.len());
-                    plan.finished(&id, now, OK);
+                    plan.finished(&id, now, AT, OK);
                 }
                 _ => {}
             }
@@ -411,7 +474,7 @@ proptest! {
             now += MS(9000);
             if !running.is_empty() {
                 let id = running.swap_remove(usize::from(*pick) % running.len());
-                plan.finished(&id, now, OK);
+                plan.finished(&id, now, AT, OK);
                 *probes.entry(id).or_default() += 1;
             }
             running.extend(plan.due(now).into_iter().map(|start| start.stream.id.clone()));
