@@ -146,6 +146,12 @@ async fn expect_fates(fates: Vec<Fate>) {
     let simulator = Simulator::start(SimulatorOptions::new(cameras)).await.expect("simulator");
     let row = |(what, _, stage, reason): Fate| Row { what, url: simulator.url_with_credentials(what), stage, reason };
     expect(fates.into_iter().map(row).collect()).await;
+    let hung_up = |name: &&String| {
+        let counts = simulator.counts(name);
+        counts.teardowns == counts.sessions_opened
+    };
+    let left: Vec<_> = simulator.names().iter().filter(|name| !hung_up(name)).collect();
+    assert!(left.is_empty(), "no TEARDOWN: {left:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
