@@ -78,8 +78,10 @@ pub async fn serve(config_file: &Path, overrides: Overrides, on_running: impl Fn
     // Side by side: the hash of a first password takes as long on purpose as GStreamer takes to start.
     let (first_password, pool) = tokio::try_join!(first_password(&store, &current.storage.path), start_pool(&current))?;
 
+    let pool_layers = pool.measures().sandbox;
     let parts = Parts { clock, config, store, pool, watch_handle, state_dir: current.storage.path.clone() };
     let mut tasks = parts.spawn(listener, watcher).await;
+    tracing::info!("probe workers are limited by: {}", pool_layers.join(", "));
     tracing::info!(%address, streams = current.streams.len(), "StreamPulse {} is running", env!("CARGO_PKG_VERSION"));
     notify::ready();
     on_running(&Running { address, first_password });

@@ -47,6 +47,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("glib", &["probe::pipeline"]),
     ("seccompiler", &["probe::sandbox"]),
     ("landlock", &["probe::sandbox"]),
+    ("libc", &["probe::sandbox"]),
     ("rumqttc", &["sinks::mqtt"]),
     ("prometheus", &["metrics"]),
     ("saphyr_parser", &["config"]),

@@ -53,6 +53,8 @@ pub fn worker(options: &PoolOptions) -> std::io::Result<(Child, UnixStream)> {
         .arg("--decode-slots")
         .arg(options.decode_slots.to_string())
         .env("GST_REGISTRY_UPDATE", "no")
+        // A worker cannot start the plugin scanner: without a registry it looks itself.
+        .env("GST_REGISTRY_FORK", "no")
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .spawn()?;
     Ok((child, UnixStream::from_std(ours)?))
