@@ -29,6 +29,9 @@ fn main() {
         runtime.block_on(picture::mid_gop());
     }
     if wanted("fleet") {
-        runtime.block_on(fleet::hundred_cameras(seconds));
+        runtime.block_on(fleet::hundred_cameras(seconds, 0));
+    }
+    if wanted("hostile") {
+        runtime.block_on(fleet::hundred_cameras(seconds, 24));
     }
 }

@@ -1,11 +1,11 @@
-//! The whole service: 100 cameras at a 5 s heartbeat, for two minutes unless told otherwise.
+//! The whole service: 100 cameras at a 5 s heartbeat, for two minutes unless told otherwise; alone, or among hostile ones.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use streampulse::simulator::{SimulatedCamera, Simulator, SimulatorOptions, clips};
+use streampulse::simulator::{Fault, Method, SimulatedCamera, Simulator, SimulatorOptions, clips};
 
 use crate::machine::{Memory, cpu, family};
 
@@ -14,11 +14,26 @@ const HEARTBEAT_SECONDS: u64 = 5;
 /// Memory is compared from here on: every worker has then seen its share of cameras at once.
 const WARM: Duration = Duration::from_secs(30);
 
-/// No heartbeat missed, memory flat.
-pub async fn hundred_cameras(seconds: u64) {
+/// What the hostile cameras do, each fault with three of them.
+const FAULTS: [Fault; 8] = [
+    Fault::Drips,
+    Fault::EndlessHeader,
+    Fault::EndlessBody,
+    Fault::RedirectsToItself,
+    Fault::Garbage,
+    Fault::DamagedPictures,
+    Fault::SilentTo(Method::Play),
+    Fault::NoKeyframe,
+];
+
+/// No heartbeat missed, memory flat; with `hostile` cameras beside them no healthy one suffers.
+pub async fn hundred_cameras(seconds: u64, hostile: usize) {
     let run = Duration::from_secs(seconds);
-    let cameras = (0..CAMERAS).map(|number| SimulatedCamera::rtsp(format!("cam{number}"), clips::pattern_h264()));
-    let simulator = Simulator::start(SimulatorOptions::new(cameras)).await.unwrap();
+    let healthy = (0..CAMERAS).map(|number| SimulatedCamera::rtsp(format!("cam{number}"), clips::pattern_h264()));
+    let faults = FAULTS.into_iter().cycle().take(hostile).enumerate();
+    let broken = faults
+        .map(|(number, fault)| SimulatedCamera::rtsp(format!("hostile{number}"), clips::pattern_h264()).fault(fault));
+    let simulator = Simulator::start(SimulatorOptions::new(healthy.chain(broken))).await.unwrap();
     let directory = tempfile::tempdir().unwrap();
     let mut text = format!("heartbeat_seconds: {HEARTBEAT_SECONDS}\nstreams:\n");
     for name in simulator.names() {
@@ -40,7 +55,9 @@ pub async fn hundred_cameras(seconds: u64) {
         log.find_map(|line| Some(line.split("address=").nth(1)?.split_whitespace().next()?.to_owned())).unwrap();
     let first_verdict = log.find(|line| line.contains("to=\"up\"")).map(|_| started.elapsed());
     // The rest of the log is read away, or the service would wait for a full pipe.
-    let draining = std::thread::spawn(move || log.for_each(drop));
+    let draining = std::thread::spawn(move || {
+        log.filter(|line| line.contains("stream=cam") && line.contains("to=\"") && !line.contains("to=\"up\"")).count()
+    });
 
     tokio::time::sleep(WARM).await;
     let (warm, warm_cpu) = (Memory::of(service.id()), total_cpu(service.id()));
@@ -53,7 +70,8 @@ pub async fn hundred_cameras(seconds: u64) {
     };
     let probes = sum("streampulse_probes_total");
     println!(
-        "{CAMERAS} cameras (720p, 1 Mbit/s), {HEARTBEAT_SECONDS} s heartbeat, {} s, simulator on the same cores",
+        "{CAMERAS} cameras (720p, 1 Mbit/s) and {hostile} hostile ones, {HEARTBEAT_SECONDS} s heartbeat, {} s, simulator \
+         on the same cores",
         run.as_secs()
     );
     println!("  start to the first verdict   {:.2} s", first_verdict.unwrap().as_secs_f64());
@@ -77,11 +95,11 @@ pub async fn hundred_cameras(seconds: u64) {
         "  CPU of all processes         {:.0} % of one core",
         (end_cpu - warm_cpu).as_secs_f64() / (run - WARM).as_secs_f64() * 100.0
     );
-    println!("  sessions, TEARDOWNs          {}, {}\n", simulator.total().sessions_opened, simulator.total().teardowns);
+    println!("  sessions, TEARDOWNs          {}, {}", simulator.total().sessions_opened, simulator.total().teardowns);
     let pid = rustix::process::Pid::from_raw(service.id() as i32).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     service.wait().unwrap();
-    draining.join().unwrap();
+    println!("  healthy ones that were not up {}\n", draining.join().unwrap());
 }
 
 fn total_cpu(pid: u32) -> Duration {

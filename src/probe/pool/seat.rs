@@ -19,7 +19,7 @@ use crate::probe::protocol::{Target, ToWorker, encode};
 const GRACE: Duration = Duration::from_secs(2);
 
 /// A verdict waits so long beyond the deadline for its probe to hang up; then it is told without.
-const HANG_UP: Duration = Duration::from_millis(250);
+const HANG_UP: Duration = Duration::from_millis(350);
 
 /// What the seats of a pool share.
 #[derive(Clone, Default)]
