@@ -104,13 +104,15 @@ export const wall = {
   noPicture: "No picture yet",
   notLoaded: "The picture did not load",
   off: "Switched off",
+  probed: "Probed",
+  askedAgain: "Asked again",
   fine: "The last probe brought a usable picture.",
 };
 
 export const noAnswer = "StreamPulse does not answer. Is the service running?";
 
 function askedAgain(when) {
-  return `Asked again at ${time(when)}, or as soon as the password is corrected.`;
+  return `Asked again at ${time(when)}, or as soon as config.yaml has another password.`;
 }
 
 /** What there is to say of a stream that is not simply fine: [["reason", text], ["message", text], ["next", text]]. */

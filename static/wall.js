@@ -87,6 +87,7 @@ class Card {
     this.why = el("div", { class: "why" }, this.reason, this.next);
     this.latency = el("dd", {});
     this.checked = el("dd", {});
+    this.checkedLabel = el("dt", {});
     this.strip = el("div", { class: "strip", role: "img" });
     this.element = el("article", { class: "card" },
       el("div", { class: "picture" }, this.blank, this.image, this.why, this.taken),
@@ -94,7 +95,7 @@ class Card {
         el("header", {}, el("h2", {}, this.name), el("p", { class: "line" }, this.state, this.since)),
         el("dl", {},
           el("div", {}, el("dt", {}, "Latency"), this.latency),
-          el("div", {}, el("dt", {}, "Probed"), this.checked)),
+          el("div", {}, this.checkedLabel, this.checked)),
         this.strip));
   }
 
@@ -109,8 +110,11 @@ class Card {
     this.picture(stream);
     this.explain(stream);
     setText(this.latency, texts.latency(stream.latency_ms));
-    setText(this.checked, texts.time(stream.checked_at));
-    this.checked.title = texts.dateTime(stream.checked_at);
+    // A camera that is left alone was not probed, whatever its newest heartbeat says.
+    const when = stream.paused_until ?? stream.checked_at;
+    setText(this.checkedLabel, stream.paused_until ? texts.wall.askedAgain : texts.wall.probed);
+    setText(this.checked, texts.time(when));
+    this.checked.title = texts.dateTime(when);
     this.beats(stream.recent);
   }
 

@@ -97,7 +97,8 @@ pub(super) fn summary(row: &StreamStatus, role: Role, heartbeats: usize, paused_
         next_step: if row.state.health == Health::Up { None } else { row.state.reason.next_step() },
         paused_until,
         issues,
-        latency_ms: report.map(|report| to_ms(report.latency)),
+        // While the camera is left alone there is none.
+        latency_ms: report.filter(|_| paused_until.is_none()).map(|report| to_ms(report.latency)),
         checked_at: row.last.as_ref().map(|last| last.at),
         last_ok_at: row.last_ok_at,
         picture_at: row.snapshot.as_ref().map(|snapshot| snapshot.taken_at),

@@ -31,12 +31,7 @@ fn ask(target: &Target, deadline: Instant) -> Option<String> {
     let address = (target.host.as_str(), target.port).to_socket_addrs().ok()?.next()?;
     let mut connection = TcpStream::connect_timeout(&address, left(deadline)).ok()?;
     connection.set_read_timeout(Some(left(deadline))).ok()?;
-    let path = target.location.split_once("://")?.1.find('/').map_or("/", |slash| {
-        let rest = target.location.split_once("://").map_or("", |(_, rest)| rest);
-        &rest[slash..]
-    });
-    let authority = if target.host.contains(':') { format!("[{}]", target.host) } else { target.host.clone() };
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {authority}:{}\r\nConnection: close\r\n\r\n", target.port);
+    let request = bare_get(target);
     connection.write_all(request.as_bytes()).ok()?;
     let mut head = Vec::new();
     let mut chunk = [0; 1024];
@@ -47,6 +42,13 @@ fn ask(target: &Target, deadline: Instant) -> Option<String> {
         }
     }
     Some(String::from_utf8_lossy(&head).into_owned())
+}
+
+/// A GET without credentials.
+pub fn bare_get(target: &Target) -> String {
+    let path = target.location.splitn(4, '/').nth(3).unwrap_or_default();
+    let host = if target.host.contains(':') { format!("[{}]", target.host) } else { target.host.clone() };
+    format!("GET /{path} HTTP/1.1\r\nHost: {host}:{}\r\nConnection: close\r\n\r\n", target.port)
 }
 
 fn contains_end(head: &[u8]) -> bool {

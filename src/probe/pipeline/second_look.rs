@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
 
+use super::challenge::bare_get;
 use crate::model::Stage;
 use crate::probe::classify::End;
 use crate::probe::protocol::Target;
@@ -60,10 +61,7 @@ fn is_silence(kind: ErrorKind) -> bool {
 
 fn is_oversized(mut connection: TcpStream, target: &Target, method: &str, until: Instant) -> bool {
     let request = match method {
-        "GET" => {
-            let path = target.location.splitn(4, '/').nth(3).unwrap_or_default();
-            format!("GET /{path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", target.host)
-        }
+        "GET" => bare_get(target),
         _ => format!("{method} {} RTSP/1.0\r\nCSeq: 1\r\n\r\n", target.location),
     };
     if connection.write_all(request.as_bytes()).is_err() {
