@@ -39,6 +39,8 @@ pub struct Clip {
     codec: Codec,
     fps: u32,
     pictures: Vec<Picture>,
+    /// Other takes of the first picture: the same scene with other sensor noise.
+    takes: Vec<Picture>,
     /// In the order of the stream: (VPS,) SPS, PPS.
     parameter_sets: Vec<Bytes>,
     packets: OnceLock<Packets>,
@@ -49,13 +51,15 @@ pub struct Clip {
 pub(super) struct Packets {
     /// As the pictures are, without parameter sets.
     pub(super) bare: Vec<FrameTemplate>,
-    /// The first picture, with parameter sets before it.
-    pub(super) first_with_sets: FrameTemplate,
+    /// The first picture and its other takes.
+    pub(super) takes: Vec<FrameTemplate>,
+    /// The same with parameter sets before them.
+    pub(super) takes_with_sets: Vec<FrameTemplate>,
 }
 
 impl Clip {
     /// Reads a raw H.264 or H.265 stream (ITU-T H.264 / H.265 Annex B) that begins with a keyframe. `fps` is pictures
-    /// a second.
+    /// a second. Keyframes at its end, with no other picture behind them, are other takes of its first picture.
     ///
     /// # Errors
     /// [`ClipError`] when there is nothing in it that a camera could send.
@@ -94,7 +98,9 @@ impl Clip {
                 return Err(ClipError::NoParameterSet(name));
             }
         }
-        Ok(Arc::new(Self { codec, fps: fps.max(1), pictures, parameter_sets: sets, packets: OnceLock::new() }))
+        let last_delta = pictures.iter().rposition(|picture| !picture.keyframe);
+        let takes = last_delta.map_or_else(Vec::new, |last| pictures.split_off(last + 1));
+        Ok(Arc::new(Self { codec, fps: fps.max(1), pictures, takes, parameter_sets: sets, packets: OnceLock::new() }))
     }
 
     /// Reads JPEG pictures one behind the other. `fps` is pictures a second.
@@ -118,7 +124,9 @@ impl Clip {
             return Err(ClipError::Empty);
         }
         let packets = OnceLock::new();
-        Ok(Arc::new(Self { codec: Codec::Mjpeg, fps: fps.max(1), pictures, parameter_sets: Vec::new(), packets }))
+        let fps = fps.max(1);
+        let (takes, parameter_sets) = (Vec::new(), Vec::new());
+        Ok(Arc::new(Self { codec: Codec::Mjpeg, fps, pictures, takes, parameter_sets, packets }))
     }
 
     /// Its codec.
@@ -153,11 +161,13 @@ impl Clip {
     /// The RTP packets, made at the first call.
     pub(super) fn packets(&self) -> &Packets {
         self.packets.get_or_init(|| {
-            let mut first: Vec<Bytes> = self.parameter_sets.clone();
-            first.extend(self.pictures.iter().take(1).flat_map(|p| p.units.iter().cloned()));
+            let takes = || self.pictures.iter().take(1).chain(&self.takes);
+            let with_sets =
+                |picture: &Picture| -> Vec<Bytes> { [&self.parameter_sets[..], &picture.units[..]].concat() };
             Packets {
                 bare: self.pictures.iter().map(|p| packetise(self.codec, &p.units)).collect(),
-                first_with_sets: packetise(self.codec, &first),
+                takes: takes().map(|p| packetise(self.codec, &p.units)).collect(),
+                takes_with_sets: takes().map(|p| packetise(self.codec, &with_sets(p))).collect(),
             }
         })
     }

@@ -57,6 +57,15 @@ mod tests {
             let keyframes = clip.pictures().iter().filter(|p| p.keyframe).count();
             let expected = if clip.codec() == Codec::Mjpeg { clip.len() } else { 1 };
             assert_eq!(keyframes, expected, "{file}");
+            // Without other takes a heartbeat would see a frozen camera.
+            let takes = if clip.codec() == Codec::Mjpeg { 0 } else { 8 };
+            assert_eq!(clip.packets().takes.len(), takes.max(1), "{file}");
+            let sets = match clip.codec() {
+                Codec::H264 => 2,
+                Codec::H265 => 3,
+                Codec::Mjpeg => 0,
+            };
+            assert_eq!((0..64).map(|kind| clip.parameter_sets(kind).count()).sum::<usize>(), sets, "{file}");
         }
     }
 }

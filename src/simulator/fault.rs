@@ -90,6 +90,8 @@ pub enum Fault {
     NoKeyframe,
     /// Media ends this long after PLAY; the connection stays open.
     StallsAfter(Duration),
+    /// The clock runs on and the picture does not: every keyframe is the same to the last bit.
+    Frozen,
 }
 
 /// What a connection that was just accepted meets.
@@ -126,6 +128,8 @@ pub(super) enum MediaFault {
     Damaged,
     /// Ends after this time.
     EndsAfter(Duration),
+    /// The same picture for ever.
+    Frozen,
 }
 
 impl Fault {
@@ -183,6 +187,7 @@ impl Fault {
             Some(Self::NoKeyframe) => MediaFault::NoKeyframe,
             Some(Self::StallsAfter(time)) => MediaFault::EndsAfter(time),
             Some(Self::DamagedPictures) => MediaFault::Damaged,
+            Some(Self::Frozen) => MediaFault::Frozen,
             _ => MediaFault::None,
         }
     }

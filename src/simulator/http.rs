@@ -119,7 +119,8 @@ async fn stream(mut connection: Connection, camera: &CameraState) -> io::Result<
             Event::Request(_) => {}
             Event::Ended => return Ok(()),
             Event::Due => {
-                let picture = &pictures[timeline.index(next)];
+                let index = if media == MediaFault::Frozen { 0 } else { timeline.index(next) };
+                let picture = &pictures[index];
                 next += 1;
                 if connection.backlog_bytes() > MAX_BACKLOG_BYTES {
                     continue;

@@ -53,9 +53,7 @@ impl Timeline {
 
     /// The place in the clip of a picture.
     pub(super) fn index(&self, number: u64) -> usize {
-        let deltas = self.clip.len() as u64 - 1;
-        // x264 counts frame_num modulo 16: after a multiple of 16 delta frames the first one follows without a gap.
-        let repeated = if self.clip.codec() == Codec::H264 && deltas >= 16 { deltas / 16 * 16 } else { deltas };
+        let (deltas, repeated) = self.deltas();
         let before_last = repeated * (self.gop_loops - 1);
         let index = match number % (1 + before_last + deltas) {
             0 => 0,
@@ -63,6 +61,26 @@ impl Timeline {
             n => n - before_last,
         };
         usize::try_from(index).unwrap_or_default()
+    }
+
+    /// Delta frames of the clip, and how many of them can be repeated without a gap.
+    fn deltas(&self) -> (u64, u64) {
+        let deltas = self.clip.len() as u64 - 1;
+        // x264 counts frame_num modulo 16: after a multiple of 16 delta frames the first one follows without a gap.
+        let repeated = if self.clip.codec() == Codec::H264 && deltas >= 16 { deltas / 16 * 16 } else { deltas };
+        (deltas, repeated)
+    }
+
+    /// Which of so many takes of its first picture a pass of the clip begins with: scattered, so that no heartbeat meets
+    /// the same one again and again.
+    pub(super) fn take(&self, number: u64, takes: usize) -> usize {
+        let (deltas, repeated) = self.deltas();
+        let pass = number / (1 + repeated * (self.gop_loops - 1) + deltas);
+        // The finalizer of SplitMix64 (Steele et al., 2014).
+        let mixed = pass.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % takes.max(1) as u64).unwrap_or_default()
     }
 }
 
@@ -146,7 +164,13 @@ impl Media {
             return Ok(());
         }
         let all = clip.packets();
-        let frame = if index == 0 && self.sets_in_band { &all.first_with_sets } else { &all.bare[index] };
+        let frozen = self.fault == MediaFault::Frozen;
+        let take = |takes: usize| if frozen { 0 } else { self.timeline.take(self.next - 1, takes) };
+        let frame = match index {
+            0 if self.sets_in_band => &all.takes_with_sets[take(all.takes_with_sets.len())],
+            0 => &all.takes[take(all.takes.len())],
+            _ => &all.bare[index],
+        };
         let report = self.report(rtp_time);
         let damaged = self.fault == MediaFault::Damaged;
         match route {
@@ -210,6 +234,18 @@ impl Media {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_take_comes_and_none_for_long() {
+        let timeline = timeline(3, 1);
+        for heartbeat_pictures in [3, 6, 15, 24, 30, 3_000] {
+            let met: Vec<usize> = (0..2_000).map(|beat| timeline.take(beat * heartbeat_pictures, 8)).collect();
+            assert!((0..8).all(|take| met.contains(&take)), "{heartbeat_pictures}");
+            let longest = met.chunk_by(|a, b| a == b).map(<[usize]>::len).max();
+            assert!(longest < Some(8), "{heartbeat_pictures}: {longest:?}");
+        }
+        assert_eq!(timeline.take(7, 1), 0);
+    }
 
     fn timeline(pictures: usize, gop_loops: u64) -> Timeline {
         let mut stream = vec![0, 0, 1, 0x67, 1, 0, 0, 1, 0x68, 1, 0, 0, 1, 0x65, 0x88];
