@@ -7,6 +7,8 @@
 
 use streampulse::clock::{Clock as _, SystemClock};
 
+#[path = "figures/checks.rs"]
+mod checks;
 #[path = "figures/fleet.rs"]
 mod fleet;
 #[path = "figures/machine.rs"]
@@ -27,6 +29,9 @@ fn main() {
     }
     if wanted("mid-gop") {
         runtime.block_on(picture::mid_gop());
+    }
+    if wanted("checks") {
+        checks::table();
     }
     if wanted("fleet") {
         runtime.block_on(fleet::hundred_cameras(seconds, 0));

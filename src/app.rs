@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, Overrides, WatchHandle};
 use crate::metrics::Metrics;
-use crate::monitor::{Monitor, StatusTable};
+use crate::monitor::{Monitor, MonitorHandle, StatusTable};
 use crate::probe::Prober;
 use crate::probe::pool::{Pool, PoolOptions};
 use crate::schedule::{self, SchedulerHandle};
@@ -160,6 +160,7 @@ impl Parts {
         let monitor =
             Monitor::new(status.clone(), self.store.clone(), handle.clone(), self.config.clone(), self.clock.clone());
         let monitor = monitor.recall().await;
+        let monitor_handle = monitor.handle();
         tasks.spawn("monitor", monitor.run(results, CancellationToken::new()));
 
         let metrics = Metrics::new(status.clone(), handle.clone(), self.clock.clone());
@@ -175,7 +176,7 @@ impl Parts {
             .spawn("retention", prune(self.store.clone(), self.config.clone(), self.clock.clone(), tasks.rest.clone()));
         tasks.spawn("watchdog", notify::watchdog(handle.clone(), tasks.rest.clone()));
 
-        let web = self.web_parts(status, handle, metrics);
+        let web = self.web_parts(status, monitor_handle, handle, metrics);
         let cancel = tasks.rest.clone();
         tasks.spawn("web", async move {
             if let Err(error) = web::serve(listener, web, cancel).await {
@@ -185,12 +186,19 @@ impl Parts {
         tasks
     }
 
-    fn web_parts(&self, status: StatusTable, scheduler: SchedulerHandle, metrics: Metrics) -> WebParts {
+    fn web_parts(
+        &self,
+        status: StatusTable,
+        monitor: MonitorHandle,
+        scheduler: SchedulerHandle,
+        metrics: Metrics,
+    ) -> WebParts {
         let (pool, watch_handle) = (self.pool.clone(), self.watch_handle.clone());
         let ready = self.pool.clone();
         WebParts {
             status,
             store: self.store.clone(),
+            monitor,
             scheduler,
             clock: self.clock.clone(),
             config: self.config.clone(),

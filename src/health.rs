@@ -4,6 +4,9 @@
 //! ours, or all its sessions are taken). Each has its own count in a row; a state changes when a count reaches its
 //! threshold, so a single bad probe never changes what a person sees.
 
+pub mod looks;
+mod scene;
+
 use jiff::Timestamp;
 
 use crate::model::{Health, HealthState, ProbeReport, Reason};

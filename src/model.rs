@@ -1,21 +1,27 @@
 //! The domain: what a stream is, what a probe found, what it means. No I/O, no clock, no other module of ours.
 
 pub mod account;
+pub mod checks;
 pub mod health;
 pub mod incident;
+pub mod look;
 pub mod picture;
 pub mod refusal;
 pub mod report;
 pub mod secret;
+pub mod stage;
 pub mod stream;
 pub mod url;
 
 pub use account::{RefreshToken, Role, User};
+pub use checks::PictureChecks;
 pub use health::{Health, HealthState, Transition};
 pub use incident::Incident;
+pub use look::Look;
 pub use picture::{PictureIssue, PictureStats, Snapshot};
 pub use refusal::{CameraAccount, Refusal};
-pub use report::{Codec, Heartbeat, Outcome, Phases, ProbeReport, Reason, Stage, VideoFacts};
+pub use report::{Codec, Heartbeat, Outcome, ProbeReport, Reason, VideoFacts};
 pub use secret::{Credentials, Secret};
-pub use stream::{Expect, PictureChecks, Stream, StreamId, Transport};
+pub use stage::{Phases, Stage};
+pub use stream::{Expect, Stream, StreamId, Transport};
 pub use url::{CameraUrl, Scheme};

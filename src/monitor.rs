@@ -4,6 +4,7 @@
 //! results of one stream keep their order. When the store fails, the table and the listeners still get the truth and
 //! an alarm says that the history has a hole.
 
+mod looks;
 pub mod status;
 
 use std::collections::{HashMap, VecDeque};
@@ -24,6 +25,7 @@ use crate::model::{Heartbeat, Outcome, Reason, Snapshot, Stream, StreamId, Trans
 use crate::schedule::{Completed, SchedulerHandle};
 use crate::store::{Record, Remembered, Store, StoreError};
 
+use looks::Looks;
 pub use status::{Event, LastProbe, RECENT_HEARTBEATS, StatusTable, StreamStatus};
 
 /// Results that may wait for their commit; more stay in the scheduler's channel, which then holds the probes back.
@@ -48,6 +50,21 @@ pub struct Monitor {
     busy: HashMap<StreamId, VecDeque<Completed>>,
     queued: usize,
     store_fails: bool,
+    looks: Looks,
+    /// Holds 16 streams; full: whoever asks is told that it did not work.
+    references: (mpsc::Sender<StreamId>, mpsc::Receiver<StreamId>),
+}
+
+/// Asks the monitor. Cloning it is cheap.
+#[derive(Clone, Debug)]
+pub struct MonitorHandle(mpsc::Sender<StreamId>);
+
+impl MonitorHandle {
+    /// From now on what this stream shows is usual: scene, sharpness, codec and size are learned anew. False when the
+    /// monitor is too busy or stopped.
+    pub fn take_reference(&self, id: &StreamId) -> bool {
+        self.0.try_send(id.clone()).is_ok()
+    }
 }
 
 type Commit = Pin<Box<dyn Future<Output = Committed> + Send>>;
@@ -82,7 +99,14 @@ impl Monitor {
             busy: HashMap::new(),
             queued: 0,
             store_fails: false,
+            looks: Looks::default(),
+            references: mpsc::channel(16),
         }
+    }
+
+    /// How others ask it.
+    pub fn handle(&self) -> MonitorHandle {
+        MonitorHandle(self.references.0.clone())
     }
 
     /// Fills the table from what the store remembers, so that nobody who asks then finds it empty.
@@ -110,6 +134,7 @@ impl Monitor {
                     Err(_) => config_lives = false,
                 },
                 Some(committed) = self.commits.next() => self.committed(committed),
+                Some(id) = self.references.1.recv() => self.take_reference(id).await,
                 next = completed.recv(), if has_room => match next {
                     Some(completed) => self.accept(completed),
                     None => break,
@@ -130,6 +155,7 @@ impl Monitor {
     async fn configure(&mut self) {
         let is_new = |stream: &Arc<Stream>| self.status.get(stream.id.as_str()).is_none();
         let mut memory = if self.current.streams.iter().any(is_new) { self.remember().await } else { HashMap::new() };
+        self.looks.configure(&self.current);
         let now = self.clock.now();
         self.status.configure(&self.current, |stream| match memory.remove(&stream.id) {
             Some(remembered) => from_memory(stream.clone(), remembered),
@@ -138,6 +164,10 @@ impl Monitor {
     }
 
     async fn remember(&mut self) -> HashMap<StreamId, Remembered> {
+        match within_deadline(self.store.looks()).await {
+            Ok(stored) => self.looks.remember(stored),
+            Err(error) => tracing::error!(%error, "what is usual of the pictures cannot be read and is learned again"),
+        }
         let loaded = within_deadline(self.store.load_memory()).await;
         loaded.unwrap_or_else(|error| {
             tracing::error!(%error, "the history cannot be read, streams start without it; check the state directory and the disk");
@@ -156,13 +186,21 @@ impl Monitor {
         }
     }
 
-    /// Health, then on to the store.
+    async fn take_reference(&mut self, id: StreamId) {
+        let Some(past) = self.looks.forget(&id, self.clock.now()) else { return };
+        if let Err(error) = within_deadline(self.store.put_look(id, past)).await {
+            tracing::error!(%error, "the new reference is not remembered across a restart; check the disk");
+        }
+    }
+
+    /// The picture, then health, then on to the store.
     fn begin(&mut self, mut completed: Completed) {
         let id = completed.stream.id.clone();
         // Removed meanwhile: whoever asked for the probe is told by the dropped reply.
         let Some(row) = self.status.get(id.as_str()) else { return };
-        let report = &completed.probed.report;
         let now = self.clock.now();
+        let past = self.looks.judge(&completed.stream, &mut completed.probed.report, now);
+        let report = &completed.probed.report;
         let thresholds = Thresholds {
             failures_to_down: self.current.probe.failures_to_down,
             successes_to_up: self.current.probe.successes_to_up,
@@ -197,6 +235,11 @@ impl Monitor {
                 && let Err(error) = within_deadline(store.put_refusals(refusals)).await
             {
                 tracing::error!(%error, "the refused passwords are not remembered across a restart; check the disk");
+            }
+            if let Some(past) = past
+                && let Err(error) = within_deadline(store.put_look(record.stream.clone(), past)).await
+            {
+                tracing::error!(%error, "what is usual of the pictures is not remembered across a restart; check the disk");
             }
             let stored = within_deadline(store.record(record)).await;
             Committed { completed, heartbeat, step, transition, stored }

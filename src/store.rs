@@ -10,6 +10,7 @@ mod error;
 mod heartbeats;
 mod incidents;
 mod lock;
+mod looks;
 mod reader;
 mod record;
 mod refusals;

@@ -48,7 +48,7 @@ pub use tokens::Keys;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::StreamId;
-use crate::monitor::StatusTable;
+use crate::monitor::{MonitorHandle, StatusTable};
 use crate::schedule::SchedulerHandle;
 use crate::store::Store;
 
@@ -59,6 +59,8 @@ pub struct WebParts {
     pub status: StatusTable,
     /// History and accounts.
     pub store: Store,
+    /// Takes new reference pictures.
+    pub monitor: MonitorHandle,
     /// Probe now.
     pub scheduler: SchedulerHandle,
     /// What time it is: tokens expire by it.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use streampulse::model::{CameraUrl, Codec, Outcome, Transport, report::to_ms};
+use streampulse::model::{CameraUrl, Codec, Outcome, Transport, stage::to_ms};
 use streampulse::probe::pool::{Pool, PoolOptions};
 use streampulse::probe::{ProbeRequest, Prober as _, SnapshotSize};
 use streampulse::simulator::{Clip, SimulatedCamera, Simulator, SimulatorOptions, Start};

@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, EX_USAGE, ProbeArguments, complain, say};
-use crate::model::report::to_ms;
-use crate::model::{CameraUrl, Outcome, ProbeReport, Transport};
+use crate::health::looks::at_first_sight;
+use crate::model::stage::to_ms;
+use crate::model::{CameraUrl, Outcome, PictureChecks, ProbeReport, Transport};
 use crate::probe::pool::{Pool, PoolOptions};
 use crate::probe::{ProbeRequest, Prober as _, SnapshotSize};
 
@@ -16,7 +17,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Probes and prints. The exit code is 0 with a picture and 1 without.
 pub async fn run(config: &Path, arguments: ProbeArguments) -> u8 {
-    let (request, shown_url) = match request(config, &arguments) {
+    let (request, shown_url, checks) = match request(config, &arguments) {
         Ok(request) => request,
         Err((message, code)) => return complain(&message, code),
     };
@@ -24,8 +25,12 @@ pub async fn run(config: &Path, arguments: ProbeArguments) -> u8 {
         Ok(pool) => pool,
         Err(error) => return complain(&error.to_string(), EX_UNAVAILABLE),
     };
-    let probed = pool.probe(request).await;
+    let mut probed = pool.probe(request).await;
     pool.close().await;
+    // Without a past there is only what one picture alone can tell.
+    if let (Some(look), Some(picture)) = (probed.report.look.take(), &mut probed.report.picture) {
+        picture.issues = at_first_sight(&look, &checks);
+    }
     if arguments.json {
         say(&to_json(&shown_url, &probed.report).to_string());
     } else {
@@ -39,8 +44,11 @@ pub async fn run(config: &Path, arguments: ProbeArguments) -> u8 {
     u8::from(probed.report.outcome != Outcome::Ok)
 }
 
-fn request(config: &Path, arguments: &ProbeArguments) -> Result<(ProbeRequest, String), (String, u8)> {
-    let (mut request, shown_url) = if arguments.what.contains("://") {
+/// What to probe, how its address is shown, and what to look for in its picture.
+type Wanted = (ProbeRequest, String, PictureChecks);
+
+fn request(config: &Path, arguments: &ProbeArguments) -> Result<Wanted, (String, u8)> {
+    let (mut request, shown_url, checks) = if arguments.what.contains("://") {
         let (url, credentials) =
             CameraUrl::parse(&arguments.what).map_err(|error| (format!("the URL: {error}"), EX_USAGE))?;
         let shown = url.redacted(credentials.as_ref());
@@ -55,7 +63,7 @@ fn request(config: &Path, arguments: &ProbeArguments) -> Result<(ProbeRequest, S
             max_megapixels: 40,
             snapshot: SnapshotSize::None,
         };
-        (request, shown)
+        (request, shown, PictureChecks::DEFAULT)
     } else {
         configured(config, &arguments.what)?
     };
@@ -66,10 +74,10 @@ fn request(config: &Path, arguments: &ProbeArguments) -> Result<(ProbeRequest, S
         request.transport = transport.into();
     }
     request.snapshot = if arguments.snapshot.is_some() { SnapshotSize::Full } else { SnapshotSize::None };
-    Ok((request, shown_url))
+    Ok((request, shown_url, checks))
 }
 
-fn configured(config: &Path, what: &str) -> Result<(ProbeRequest, String), (String, u8)> {
+fn configured(config: &Path, what: &str) -> Result<Wanted, (String, u8)> {
     let loaded = crate::config::load(config).map_err(|problems| (problems.to_string(), EX_CONFIG))?;
     let stream = loaded.config.stream_by_id_or_name(what).ok_or_else(|| {
         let message = format!(
@@ -78,7 +86,7 @@ fn configured(config: &Path, what: &str) -> Result<(ProbeRequest, String), (Stri
         );
         (message, EX_USAGE)
     })?;
-    Ok((ProbeRequest::for_stream(stream, &loaded.config.probe), stream.shown_url()))
+    Ok((ProbeRequest::for_stream(stream, &loaded.config.probe), stream.shown_url(), stream.checks))
 }
 
 /// The plugin registry of a person: no state directory is needed.
@@ -97,7 +105,7 @@ fn to_json(shown_url: &str, report: &ProbeReport) -> serde_json::Value {
         "stage": report.stage(),
         "reason": report.reason(),
         "message": report.message(),
-        "next_step": report.reason().next_step(),
+        "next_step": report.next_step(),
         "latency_ms": to_ms(report.latency),
         "phases_ms": report.phases,
         "video": report.video,
@@ -113,7 +121,7 @@ fn to_text(shown_url: &str, report: &ProbeReport) -> String {
             lines.push(format!("failed at {stage}: {reason}: {}", report.message()));
         }
     }
-    if let Some(next_step) = report.reason().next_step() {
+    if let Some(next_step) = report.next_step() {
         lines.push(format!("next step: {next_step}"));
     }
     if let Some(video) = &report.video {

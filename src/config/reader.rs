@@ -214,6 +214,15 @@ impl<'a> Section<'a> {
         self.number(key, f64::from(default), range, rule) as u32
     }
 
+    /// True for the default, false for none at all, or a number. 1 and 0 are true and false, as everywhere in the file.
+    pub(super) fn threshold(&self, key: &str, default: Option<u32>, range: Range) -> Option<u32> {
+        let is_number = self.text(key).is_some_and(|text| text.parse::<f64>().is_ok_and(|n| n != 0.0 && n != 1.0));
+        if is_number {
+            return Some(self.integer(key, default.unwrap_or_default(), range, Rule::Ours));
+        }
+        if self.boolean(key, true, Rule::Ours) { default } else { None }
+    }
+
     /// A key in seconds, fractions allowed.
     pub(super) fn duration(&self, key: &str, default: Duration, range: Range, rule: Rule) -> Duration {
         Duration::from_secs_f64(self.number(key, default.as_secs_f64(), range, rule))

@@ -225,16 +225,17 @@ fn credentials(in_url: Option<Credentials>, username: Option<&str>, password: Op
 
 fn checks(section: &Section<'_>) -> PictureChecks {
     let checks = section.section("checks", keys::CHECKS);
-    let wanted = |key: &str| checks.boolean(key, true, Rule::Ours);
+    let default = PictureChecks::DEFAULT;
+    let threshold = |key, default, range| checks.threshold(key, default, range);
     PictureChecks {
-        black: wanted("black"),
-        overexposed: wanted("overexposed"),
-        frozen: wanted("frozen"),
-        blurred: wanted("blurred"),
-        low_contrast: wanted("low_contrast"),
-        colour_cast: wanted("colour_cast"),
-        scene_changed: wanted("scene_changed"),
-        facts_changed: wanted("facts_changed"),
+        black: threshold("black", default.black, Range::whole(2, 255)),
+        overexposed: threshold("overexposed", default.overexposed, Range::whole(2, 100)),
+        frozen: threshold("frozen", default.frozen, Range::whole(2, 10_000)),
+        blurred: threshold("blurred", default.blurred, Range::whole(2, 100)),
+        low_contrast: threshold("low_contrast", default.low_contrast, Range::whole(2, 255)),
+        colour_cast: threshold("colour_cast", default.colour_cast, Range::whole(2, 127)),
+        scene_changed: threshold("scene_changed", default.scene_changed, Range::whole(2, 100)),
+        facts_changed: checks.boolean("facts_changed", default.facts_changed, Rule::Ours),
     }
 }
 

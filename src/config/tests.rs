@@ -260,9 +260,10 @@ fn bad_files() {
              Asia/Kolkata"],
         ),
         (
-            stream("    checks: {frozen: 7}\n    expect: {codec: h246, width: 0}"),
+            stream("    checks: {frozen: always, black: 300}\n    expect: {codec: h246, width: 0}"),
             &[
-                "line 4: streams[0].checks.frozen: \"7\" is neither true nor false",
+                "line 4: streams[0].checks.black: \"300\" is not a whole number from 2 to 255",
+                "line 4: streams[0].checks.frozen: \"always\" is neither true nor false",
                 "line 5: streams[0].expect.codec: \"h246\" is not one of h264, h265, mjpeg; did you mean h264?",
                 "line 5: streams[0].expect.width: \"0\" is not a whole number from 1 to 16384",
             ],

@@ -1,5 +1,7 @@
 //! What a picture is and what may be wrong with it.
 
+use std::fmt;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
@@ -25,26 +27,58 @@ fn tenths<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> 
     serializer.serialize_f64((f64::from(*value) * 10.0).round() / 10.0)
 }
 
-/// What makes a stream `degraded` although there is a picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PictureIssue {
-    /// Everything dark.
-    Black,
-    /// Everything white.
-    Overexposed,
-    /// The same picture again and again.
-    Frozen,
-    /// Out of focus.
-    Blurred,
-    /// Fog, dirt, a spider's web.
-    LowContrast,
-    /// A stuck infrared filter.
-    ColourCast,
-    /// Moved or covered.
-    SceneChanged,
-    /// Codec or resolution changed silently.
-    FactsChanged,
+macro_rules! issues {
+    ($($variant:ident = $text:literal, $sentence:literal, $next:literal;)*) => {
+        /// What makes a stream `degraded` although there is a picture.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum PictureIssue { $(#[doc = $sentence] $variant,)* }
+
+        impl PictureIssue {
+            /// Every issue, the gravest first.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The text of API, metrics and MQTT, and of the configuration's `checks:`.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+
+            /// One sentence for a person.
+            pub fn sentence(self) -> &'static str {
+                match self { $(Self::$variant => $sentence,)* }
+            }
+
+            /// What to do about it.
+            pub fn next_step(self) -> &'static str {
+                match self { $(Self::$variant => $next,)* }
+            }
+        }
+    };
+}
+
+issues! {
+    Black = "black", "The picture is black.",
+        "Look whether the lens is covered or the camera's exposure is off; at night, whether its light works.";
+    Overexposed = "overexposed", "Most of the picture is white.",
+        "Look at the camera's exposure and whether a light or the sun shines into it.";
+    Frozen = "frozen", "The picture stands still while the stream's clock runs on.",
+        "Restart the camera; if it stays, look for a firmware update.";
+    SceneChanged = "scene_changed", "The camera shows another scene than it used to.",
+        "Look whether it was moved or covered; if it was meant to, take its picture as the new reference.";
+    Blurred = "blurred", "The picture is less sharp than it used to be.",
+        "Look at the focus and clean the lens.";
+    LowContrast = "low_contrast", "The picture has hardly any contrast.",
+        "Clean the lens and look for fog, a spider's web or a light that shines into it.";
+    ColourCast = "colour_cast", "The picture has one colour all over.",
+        "Look at the camera's white balance and whether its infrared filter is stuck.";
+    FactsChanged = "facts_changed", "Codec or size of the video are not what they used to be.",
+        "Look at the camera's settings; if it was meant to, take its picture as the new reference.";
+}
+
+impl fmt::Display for PictureIssue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// The last verified picture of a stream.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::checks::PictureChecks;
 use super::secret::Credentials;
 use super::url::CameraUrl;
 
@@ -97,42 +98,6 @@ impl Transport {
     /// Reads what [`Self::as_str`] writes.
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Auto, Self::Tcp, Self::Udp].into_iter().find(|t| t.as_str() == text)
-    }
-}
-
-/// Which looks at the picture are wanted; all by default.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PictureChecks {
-    /// Everything dark.
-    pub black: bool,
-    /// Everything white.
-    pub overexposed: bool,
-    /// The same picture again and again.
-    pub frozen: bool,
-    /// Out of focus.
-    pub blurred: bool,
-    /// Fog, dirt, a spider's web.
-    pub low_contrast: bool,
-    /// A stuck infrared filter.
-    pub colour_cast: bool,
-    /// Moved or covered.
-    pub scene_changed: bool,
-    /// Codec or resolution changed silently.
-    pub facts_changed: bool,
-}
-
-impl Default for PictureChecks {
-    fn default() -> Self {
-        Self {
-            black: true,
-            overexposed: true,
-            frozen: true,
-            blurred: true,
-            low_contrast: true,
-            colour_cast: true,
-            scene_changed: true,
-            facts_changed: true,
-        }
     }
 }
 

@@ -18,7 +18,7 @@ use super::pipeline::receive::{Received, receive};
 use super::pipeline::{elements, hardware};
 use super::protocol::{FromWorker, Target, ToWorker, read_frame, write_frame};
 use super::{pipeline, sandbox};
-use crate::model::{ProbeReport, Stage, Transport};
+use crate::model::{Look, ProbeReport, Stage, Transport};
 use decoding::{Decoded, Decoding, Job};
 
 /// Stack of a receiving thread: it only waits, GStreamer's own threads do the work.
@@ -236,13 +236,18 @@ fn finish(received: Received, decoded: Option<Decoded>, started: Instant) -> (Pr
     if let Some((width, height)) = decoded.size_px {
         (video.width, video.height) = (Some(width), Some(height));
     }
-    let (outcome, picture, jpeg) = match decoded.result {
-        Ok((stats, jpeg)) => {
+    let mut report = failed(Stage::Decode, &End::Overloaded, waiting);
+    let mut jpeg = Vec::new();
+    match decoded.result {
+        Ok(seen) => {
             phases.add(Stage::Picture, decoded.picture_took);
-            (crate::model::Outcome::Ok, Some(stats), jpeg.map_or_else(Vec::new, |jpeg| jpeg.to_vec()))
+            (report.outcome, report.picture) = (crate::model::Outcome::Ok, Some(seen.stats));
+            report.look = seen.look.map(|look| Box::new(Look { media_time: keyframe.media_time, ..look }));
+            jpeg = seen.jpeg.map_or_else(Vec::new, |jpeg| jpeg.to_vec());
         }
-        Err(end) => (classify(Stage::Decode, &end), None, Vec::new()),
-    };
-    let latency = phases.iter().map(|(_, took)| took).sum();
-    (ProbeReport { outcome, latency, phases, video: Some(video), picture, transport: received.transport }, jpeg)
+        Err(end) => report.outcome = classify(Stage::Decode, &end),
+    }
+    report.latency = phases.iter().map(|(_, took)| took).sum();
+    (report.phases, report.video, report.transport) = (phases, Some(video), received.transport);
+    (report, jpeg)
 }

@@ -14,7 +14,7 @@ use super::{FILE_NAME, StoreError};
 const APPLICATION_ID: i64 = 0x5350_6c73;
 
 /// One entry for each version, run in order from the database's `user_version` on. Never change one that was released.
-pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
+pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 /// Heartbeats come in the order of time and are never changed. With the time first in the key they fill page after page
 /// (23 bytes each, measured), and each commit touches one page rather than one for each stream. Rollups are ordered the
@@ -114,6 +114,14 @@ CREATE TABLE refusals (
     count INTEGER NOT NULL,
     last_ms INTEGER NOT NULL,
     PRIMARY KEY (host, username, fingerprint)
+) STRICT, WITHOUT ROWID;
+";
+
+/// What is usual of a stream's pictures; the text is [`crate::health::looks::Past`] in JSON.
+const VERSION_3: &str = "
+CREATE TABLE looks (
+    stream TEXT PRIMARY KEY,
+    past TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";
 

@@ -13,7 +13,7 @@ use super::Web;
 use super::auth::bearer;
 use super::call::{Call, call};
 use super::errors::{ApiError, json, json_with, respond};
-use crate::model::report::to_ms;
+use crate::model::stage::to_ms;
 use crate::model::{Health, Role};
 
 /// The routes of this file.

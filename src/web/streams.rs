@@ -1,4 +1,4 @@
-//! `/api/streams`: the list, one stream, probe now.
+//! `/api/streams`: the list, one stream, probe now, a new reference picture.
 
 use std::sync::Arc;
 
@@ -30,7 +30,11 @@ pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
         .and(warp::post())
         .and(call(web))
         .then(|id: String, call: Call| async move { respond(probe(call, id).await) });
-    list.or(one).unify().or(probe).unify().boxed()
+    let reference = warp::path!("api" / "streams" / String / "reference")
+        .and(warp::post())
+        .and(call(web))
+        .then(|id: String, call: Call| async move { respond(reference(call, id).await) });
+    list.or(one).unify().or(probe).unify().or(reference).unify().boxed()
 }
 
 async fn list(call: Call) -> Result<Response, ApiError> {
@@ -52,6 +56,17 @@ async fn one(call: Call, id: String) -> Result<Response, ApiError> {
 async fn probe(call: Call, id: String) -> Result<Response, ApiError> {
     let caller = call.caller(Role::Operator).await?;
     let row = row(&call, &id)?;
+    let report = probe_now(&call, &row).await?;
+    Ok(json(&view::report(&row, &report, None, caller.role)))
+}
+
+/// What the camera shows now is usual from now on; probes at once, so that the answer is the new verdict.
+async fn reference(call: Call, id: String) -> Result<Response, ApiError> {
+    let caller = call.caller(Role::Operator).await?;
+    let row = row(&call, &id)?;
+    if !call.web.parts.monitor.take_reference(&row.stream.id) {
+        return Err(ApiError::unavailable("busy", "Too many requests wait; try again in a moment."));
+    }
     let report = probe_now(&call, &row).await?;
     Ok(json(&view::report(&row, &report, None, caller.role)))
 }

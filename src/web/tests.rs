@@ -17,7 +17,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::*;
 use crate::clock::SystemClock;
 use crate::model::{Health, Outcome, ProbeReport, Reason, Role, Secret, Snapshot, Stage, User};
-use crate::monitor::{LastProbe, StreamStatus};
+use crate::monitor::{LastProbe, Monitor, StreamStatus};
 use crate::probe::{ProbeRequest, Probed, Prober};
 use crate::schedule::{Completed, scheduler};
 
@@ -123,9 +123,12 @@ impl Server {
             drop(sender);
         });
         let store = Store::open(dir.path()).await.unwrap();
+        let monitor = Monitor::new(status.clone(), store.clone(), handle.clone(), config.clone(), Arc::new(SystemClock));
+        let monitor = monitor.handle();
         let parts = WebParts {
             status,
             store: store.clone(),
+            monitor,
             scheduler: handle,
             clock: Arc::new(SystemClock),
             config,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::model::report::to_ms;
+use crate::model::stage::to_ms;
 use crate::model::{
     Health, Heartbeat, Phases, PictureIssue, PictureStats, ProbeReport, Reason, Role, Stage, StreamId, Transport,
     VideoFacts,
@@ -79,7 +79,7 @@ pub(super) fn summary(row: &StreamStatus, role: Role, heartbeats: usize, paused_
     let (message, issues) = match report {
         None => ("Not probed yet.".to_owned(), Vec::new()),
         Some(report) => {
-            (message(row, report, role), report.picture.as_ref().map_or_else(Vec::new, |p| p.issues.clone()))
+            (message(row, report, role), report.issues().to_vec())
         }
     };
     Summary {
@@ -94,7 +94,7 @@ pub(super) fn summary(row: &StreamStatus, role: Role, heartbeats: usize, paused_
         since: row.state.since,
         reason: row.state.reason,
         message,
-        next_step: if row.state.health == Health::Up { None } else { row.state.reason.next_step() },
+        next_step: next_step(row),
         paused_until,
         issues,
         // While the camera is left alone there is none.
@@ -104,6 +104,16 @@ pub(super) fn summary(row: &StreamStatus, role: Role, heartbeats: usize, paused_
         picture_at: row.snapshot.as_ref().map(|snapshot| snapshot.taken_at),
         url: (role >= Role::Operator).then(|| stream.shown_url()),
         recent: row.recent.iter().skip(row.recent.len().saturating_sub(heartbeats)).cloned().collect(),
+    }
+}
+
+/// What to do about the state that is shown.
+fn next_step(row: &StreamStatus) -> Option<&'static str> {
+    let issues = || row.last.as_ref().and_then(|last| last.report.issues().first());
+    match row.state.health {
+        Health::Up => None,
+        Health::Degraded => issues().map(|issue| issue.next_step()),
+        _ => row.state.reason.next_step(),
     }
 }
 
@@ -125,7 +135,7 @@ pub(super) fn report(row: &StreamStatus, report: &ProbeReport, at: Option<Timest
         stage: report.stage(),
         reason: report.reason(),
         message: message(row, report, role),
-        next_step: report.reason().next_step(),
+        next_step: report.next_step(),
         latency_ms: to_ms(report.latency),
         phases_ms: report.phases,
         video: report.video.clone(),

@@ -27,6 +27,8 @@ pub struct Keyframe {
     pub sample: gst::Sample,
     /// Codec, size, profile and rate.
     pub video: VideoFacts,
+    /// Its RTP time (RFC 3550 section 5.1); `None` over HTTP.
+    pub media_time: Option<u32>,
 }
 
 /// What receiving found.
@@ -138,7 +140,10 @@ fn follow(
         };
         match seen {
             Seen::Begins(stage) => timeline.begin(stage, at),
-            Seen::Keyframe(sample) => return keyframe(sample, target).map_err(|end| (Stage::Keyframe, end)),
+            Seen::Keyframe(sample) => {
+                let media_time = sample.buffer().and_then(|buffer| watch.rtp_time_of(buffer.pts()?));
+                return keyframe(sample, media_time, target).map_err(|end| (Stage::Keyframe, end));
+            }
             Seen::Ended(end) => return Err((timeline.current, end)),
             Seen::Failed(facts) => return Err((timeline.current, explain(&facts, watch, target))),
             Seen::EndOfStream => return Err((timeline.current, closed(watch))),
@@ -183,7 +188,7 @@ fn closed(watch: &Watch) -> End {
 }
 
 /// Takes the facts from the parser's caps.
-fn keyframe(sample: gst::Sample, target: &Target) -> Result<Keyframe, End> {
+fn keyframe(sample: gst::Sample, media_time: Option<u32>, target: &Target) -> Result<Keyframe, End> {
     let structure = sample.caps().and_then(|caps| caps.structure(0)).ok_or(End::Protocol)?;
     let codec = match structure.name().as_str() {
         "video/x-h264" => Codec::H264,
@@ -208,7 +213,7 @@ fn keyframe(sample: gst::Sample, target: &Target) -> Result<Keyframe, End> {
         decoder: None,
         hardware: false,
     };
-    Ok(Keyframe { sample, video })
+    Ok(Keyframe { sample, video, media_time })
 }
 
 /// Links what turns RTP or multipart parts into whole access units behind `pad`, and reports the first keyframe.

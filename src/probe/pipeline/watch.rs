@@ -1,5 +1,6 @@
 //! What happens in a receive pipeline, as a timed list of events for the one thread that decides.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -78,6 +79,16 @@ fn is_cut_jpeg(buffer: &gst::BufferRef) -> bool {
     map.starts_with(&[0xff, 0xd8]) && !tail.windows(2).any(|marker| marker == [0xff, 0xd9])
 }
 
+/// Pictures that may lie between a packet and the access unit the parser makes of it.
+const RTP_TIMES: usize = 8;
+
+/// The time stamp of an RTP packet (RFC 3550 section 5.1), `None` when it is none.
+fn rtp_time(packet: &[u8]) -> Option<u32> {
+    let header: &[u8; 12] = packet.first_chunk()?;
+    let [first, _, _, _, a, b, c, d, ..] = *header;
+    (first >> 6 == 2).then(|| u32::from_be_bytes([a, b, c, d]))
+}
+
 /// Where the threads of a pipeline report, and what they count.
 #[derive(Debug)]
 pub struct Watch {
@@ -89,6 +100,8 @@ pub struct Watch {
     keyframe_sent: AtomicBool,
     cut_pictures: AtomicU64,
     stage: Mutex<Stage>,
+    /// Running time and RTP time of the newest pictures, at most [`RTP_TIMES`].
+    rtp_times: Mutex<VecDeque<(gst::ClockTime, u32)>>,
 }
 
 impl Watch {
@@ -102,6 +115,7 @@ impl Watch {
             keyframe_sent: AtomicBool::new(false),
             cut_pictures: AtomicU64::new(0),
             stage: Mutex::new(Stage::Resolve),
+            rtp_times: Mutex::default(),
         };
         (Arc::new(watch), receiver)
     }
@@ -146,12 +160,32 @@ impl Watch {
                     watch.saw(Seen::Ended(CUT_OFF));
                 }
             }
+            watch.note_rtp_time(info);
             let now_ms = watch.started.elapsed().as_millis() as u64;
             if watch.last_media_ms.swap(now_ms.max(1), Ordering::Relaxed) == 0 {
                 watch.saw(Seen::Begins(Stage::Keyframe));
             }
             gst::PadProbeReturn::Ok
         });
+    }
+
+    /// Remembers the RTP time of the picture that a packet belongs to. HTTP has no RTP packets, and nothing happens.
+    fn note_rtp_time(&self, info: &gst::PadProbeInfo<'_>) {
+        let first_of_list = || info.buffer_list().and_then(|list| list.get(0));
+        let Some(buffer) = info.buffer().map(AsRef::as_ref).or_else(first_of_list) else { return };
+        let mut times = self.rtp_times.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(pts) = buffer.pts().filter(|pts| times.back().is_none_or(|(last, _)| last != pts)) else { return };
+        let Some(time) = buffer.map_readable().ok().and_then(|map| rtp_time(&map)) else { return };
+        if times.len() >= RTP_TIMES {
+            times.pop_front();
+        }
+        times.push_back((pts, time));
+    }
+
+    /// The RTP time of the picture with this running time, when it is one of the newest.
+    pub fn rtp_time_of(&self, pts: gst::ClockTime) -> Option<u32> {
+        let times = self.rtp_times.lock().unwrap_or_else(PoisonError::into_inner);
+        times.iter().find(|(of, _)| *of == pts).map(|(_, time)| *time)
     }
 
     /// Reports the first keyframe only.

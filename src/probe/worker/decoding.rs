@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::model::{Codec, PictureStats};
+use crate::model::{Codec, Look, PictureStats};
 use crate::probe::SnapshotSize;
 use crate::probe::classify::End;
+use crate::probe::look::look;
 use crate::probe::picture::{MEASURED_WIDTH_PX, convert, measure, scale_factor};
 use crate::probe::pipeline::Sample;
 use crate::probe::pipeline::decode::{DecodeFault, Picture, Slots};
@@ -29,14 +30,25 @@ pub struct Job {
 /// What became of a keyframe.
 #[derive(Debug)]
 pub struct Decoded {
-    /// Numbers and JPEG, or how it failed.
-    pub result: Result<(PictureStats, Option<Bytes>), End>,
+    /// What was seen, or how it failed.
+    pub result: Result<Seen, End>,
     /// Pixels of the picture as decoded.
     pub size_px: Option<(u32, u32)>,
     /// Keyframe to raw picture, without the wait for a slot.
     pub decode_took: Duration,
     /// Scaling, measuring, JPEG.
     pub picture_took: Duration,
+}
+
+/// What was seen of a picture.
+#[derive(Debug)]
+pub struct Seen {
+    /// Its numbers.
+    pub stats: PictureStats,
+    /// What it is judged by; `None` when it is too small for that.
+    pub look: Option<Look>,
+    /// The JPEG, when one was wanted.
+    pub jpeg: Option<Bytes>,
 }
 
 /// The queue and its threads.
@@ -82,7 +94,7 @@ fn decode_one(slots: &mut Slots, encoder: &mut Option<Encoder>, job: &Job) -> De
     let picture = slots.decode(job.codec, &job.sample);
     let decode_took = started.elapsed();
     let (result, size_px) = match picture {
-        Ok(picture) => (look(&picture, encoder, job.snapshot), Some((picture.width(), picture.height()))),
+        Ok(picture) => (see(&picture, encoder, job.snapshot), Some((picture.width(), picture.height()))),
         Err(DecodeFault::NoDecoder) => (Err(End::UnsupportedCodec { name: job.codec.as_str().to_owned() }), None),
         Err(DecodeFault::Undecodable(what)) => (Err(End::Undecodable { what }), None),
     };
@@ -90,11 +102,7 @@ fn decode_one(slots: &mut Slots, encoder: &mut Option<Encoder>, job: &Job) -> De
 }
 
 /// Measures the picture and makes its JPEG.
-fn look(
-    picture: &Picture,
-    encoder: &mut Option<Encoder>,
-    snapshot: SnapshotSize,
-) -> Result<(PictureStats, Option<Bytes>), End> {
+fn see(picture: &Picture, encoder: &mut Option<Encoder>, snapshot: SnapshotSize) -> Result<Seen, End> {
     let measured_at = scale_factor(picture.width(), MEASURED_WIDTH_PX);
     let wanted_at = match snapshot {
         SnapshotSize::None => None,
@@ -108,8 +116,9 @@ fn look(
     });
     let (small, other) = converted.ok_or(End::Undecodable { what: "a picture in an unknown layout" })?;
     let stats = measure(&small);
+    let look = look(&small, f64::from(stats.sharpness));
     let jpeg = wanted_at.and_then(|_| encode(encoder, &other.unwrap_or(small)));
-    Ok((stats, jpeg))
+    Ok(Seen { stats, look, jpeg })
 }
 
 /// A picture without a JPEG is still a verdict: the encoder's failure is ours, not the camera's.

@@ -1,0 +1,113 @@
+//! What a worker saw of a picture: enough to judge it beside the stream's past, and small enough to send every time.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Columns of [`Look::thumbnail`].
+pub const THUMBNAIL_WIDTH: usize = 48;
+/// Rows of [`Look::thumbnail`], whatever the picture's shape.
+pub const THUMBNAIL_HEIGHT: usize = 32;
+/// Samples of a thumbnail.
+pub const THUMBNAIL_SAMPLES: usize = THUMBNAIL_WIDTH * THUMBNAIL_HEIGHT;
+/// Columns and rows of [`Look::grain`].
+pub const GRAIN_SIDE: usize = 32;
+/// Samples of the grain.
+pub const GRAIN_SAMPLES: usize = GRAIN_SIDE * GRAIN_SIDE;
+
+/// One decoded picture in numbers. Luma is full-range: 0 black, 255 white.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Look {
+    /// 5 % of the picture are darker.
+    pub luma_p5: u8,
+    /// Half of it is darker.
+    pub luma_p50: u8,
+    /// 95 % are darker.
+    pub luma_p95: u8,
+    /// 98 % are darker.
+    pub luma_p98: u8,
+    /// Share of samples at 250 and above, percent.
+    pub white_percent: u8,
+    /// Mean of Cb and of Cr, less 128.
+    pub colour: (f32, f32),
+    /// Mean distance of the samples' colour from that mean.
+    pub colour_spread: f32,
+    /// Fine detail over coarse: about 1 in a sharp picture of whatever scene, near 0 out of focus. `None` when there is
+    /// nothing in it that could be sharp.
+    pub detail: Option<f32>,
+    /// Luma in blocks, row by row.
+    pub thumbnail: Samples<THUMBNAIL_SAMPLES>,
+    /// Single luma samples on a grid: sensor noise moves them, however still the scene is.
+    pub grain: Samples<GRAIN_SAMPLES>,
+    /// RTP time of the picture (RFC 3550 section 5.1). Its origin is random in each session: the same twice means the
+    /// same picture was sent twice.
+    pub media_time: Option<u32>,
+}
+
+impl Look {
+    /// True for infrared light or darkness: scenes look different then, and are compared among themselves.
+    pub fn is_night(&self) -> bool {
+        let (cb, cr) = self.colour;
+        let monochrome = self.colour_spread < 2.0 && cb.hypot(cr) < 4.0;
+        monochrome || self.luma_p50 < 40
+    }
+
+    /// Luma between the darkest and the brightest twentieth.
+    pub fn luma_range(&self) -> u8 {
+        self.luma_p95.saturating_sub(self.luma_p5)
+    }
+}
+
+/// Exactly `N` 8-bit samples; Base64 in JSON.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Samples<const N: usize>(Box<[u8]>);
+
+impl<const N: usize> Samples<N> {
+    /// These samples, `None` unless there are `N`.
+    pub fn new(samples: Vec<u8>) -> Option<Self> {
+        (samples.len() == N).then(|| Self(samples.into()))
+    }
+
+    /// The samples.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl<const N: usize> fmt::Debug for Samples<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Samples<{N}>")
+    }
+}
+
+impl<const N: usize> Serialize for Samples<N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(&self.0))
+    }
+}
+
+impl<'de, const N: usize> Deserialize<'de> for Samples<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let samples = STANDARD.decode(text).map_err(serde::de::Error::custom)?;
+        Self::new(samples).ok_or_else(|| serde::de::Error::custom(format!("not {N} samples")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_travel_as_text_and_are_counted() {
+        let samples = Samples::<4>::new(vec![0, 1, 254, 255]).expect("four");
+        let text = serde_json::to_string(&samples).expect("json");
+        assert_eq!(text, r#""AAH+/w==""#);
+        assert_eq!(serde_json::from_str::<Samples<4>>(&text).expect("back"), samples);
+        assert!(serde_json::from_str::<Samples<5>>(&text).is_err());
+        assert!(serde_json::from_str::<Samples<4>>(r#""***""#).is_err());
+        assert_eq!(Samples::<4>::new(vec![0; 3]), None);
+    }
+}
