@@ -27,6 +27,8 @@ export class Detail {
     this.taken = el("span", { class: "taken" });
     this.why = el("div", { class: "why" });
     this.probe = el("button", { type: "button", hidden: true, onclick: () => this.probeNow() }, "Probe now");
+    this.reference = el("button", { type: "button", class: "quiet", hidden: true, onclick: () => this.takeReference() },
+      texts.reference.take);
     this.problem = el("p", { class: "problem", role: "alert" });
     this.facts = el("dl", { class: "facts" });
     this.phases = el("dl", { class: "phases" });
@@ -36,7 +38,7 @@ export class Detail {
         el("button", { type: "button", class: "quiet close", "aria-label": "Close", onclick: () => this.close() }, "✕")),
       el("div", { class: "picture" }, this.blank, this.image, this.taken),
       el("div", { class: "columns" },
-        el("section", { class: "verdict" }, this.why, this.probe, this.problem),
+        el("section", { class: "verdict" }, this.why, this.probe, this.reference, this.problem),
         el("section", {}, el("h3", {}, "Last probe, stage by stage"), this.phases),
         el("section", {}, el("h3", {}, "Stream"), this.facts),
         el("section", { class: "beats" }, el("h3", {}, "Last heartbeats"),
@@ -119,6 +121,8 @@ export class Detail {
     if (!source) setText(this.blank, texts.wall.noPicture);
     // Only operators are told the address, and only they may ask for a probe.
     this.probe.hidden = !stream.url || !stream.enabled;
+    this.reference.hidden = this.probe.hidden
+      || !stream.issues.some((issue) => ["scene_changed", "facts_changed", "blurred"].includes(issue));
     const why = texts.why(stream);
     this.why.replaceChildren(...(why.length ? why : [["message", texts.wall.fine]])
       .map(([kind, text]) => el("p", { class: kind }, text)));
@@ -174,18 +178,29 @@ export class Detail {
     this.element.toggleAttribute("data-old", texts.isOld(stream, this.live.now()));
   }
 
-  async probeNow() {
+  probeNow() {
+    return this.ask(this.probe, "probe", "Probing…");
+  }
+
+  /** What the camera shows now is how it should be. */
+  takeReference() {
+    return this.ask(this.reference, "reference", texts.reference.taking);
+  }
+
+  /** Posts to the stream's own address and shows what comes of it; the button says that it is being done. */
+  async ask(button, what, busy) {
     const { id } = this;
-    this.probe.disabled = true;
-    setText(this.probe, "Probing…");
+    const label = button.textContent;
+    button.disabled = true;
+    setText(button, busy);
     setText(this.problem, "");
     try {
-      await api.post(`/api/streams/${id}/probe`);
+      await api.post(`/api/streams/${id}/${what}`);
     } catch (error) {
       if (id === this.id) setText(this.problem, error.status ? error.message : texts.noAnswer);
     } finally {
-      this.probe.disabled = false;
-      setText(this.probe, "Probe now");
+      button.disabled = false;
+      setText(button, label);
     }
     if (id === this.id) this.load();
   }

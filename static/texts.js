@@ -109,6 +109,11 @@ export const wall = {
   fine: "The last probe brought a usable picture.",
 };
 
+export const reference = {
+  take: "This is how it should be",
+  taking: "Learning the new picture…",
+};
+
 export const noAnswer = "StreamPulse does not answer. Is the service running?";
 
 function askedAgain(when) {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use streampulse::model::Reason;
+use streampulse::model::{PictureIssue, Reason};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -37,6 +37,16 @@ fn troubleshooting_has_every_reason_in_the_programs_words() {
         assert_eq!(row, expected, "docs/troubleshooting.md differs from src/model/report.rs");
     }
     assert_eq!(written.len(), expected.len(), "docs/troubleshooting.md has too few or too many reasons");
+}
+
+#[test]
+fn troubleshooting_has_every_picture_issue_in_the_programs_words() {
+    let page = fs::read_to_string(root().join("docs/troubleshooting.md")).expect("the page");
+    let (_, after) = page.split_once("<!-- issues:begin").expect("issues:begin");
+    let (table, _) = after.split_once("<!-- issues:end -->").expect("issues:end");
+    let written: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
+    let row = |issue: &PictureIssue| format!("| `{issue}` | {} | {} |", issue.sentence(), issue.next_step());
+    assert_eq!(written, PictureIssue::ALL.iter().map(row).collect::<Vec<_>>());
 }
 
 /// Every Markdown page of ours.
