@@ -226,6 +226,10 @@ fn bad_files() {
             ],
         ),
         (
+            "probe: {hardware: on, workers: 2}".into(),
+            &["line 1: probe.hardware: \"on\" is not one of auto, off, required"],
+        ),
+        (
             "probe: {workers: 17, failures_to_down: 0}".into(),
             &[
                 "line 1: probe.workers: \"17\" is neither auto nor a number from 1 to 16",

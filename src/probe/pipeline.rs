@@ -12,6 +12,7 @@ pub mod jpeg;
 pub mod receive;
 mod rtsp;
 mod second_look;
+pub mod self_test;
 mod watch;
 
 pub use watch::Seen;
