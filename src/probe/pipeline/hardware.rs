@@ -39,12 +39,11 @@ pub fn overview() -> Vec<String> {
 
 /// The hardware decoders that GStreamer's registry lists, without their devices: nothing is loaded for it.
 pub fn listed() -> Vec<Found> {
-    let kind = gst::ElementFactoryType::DECODER
-        | gst::ElementFactoryType::HARDWARE
-        | gst::ElementFactoryType::MEDIA_VIDEO
-        | gst::ElementFactoryType::MEDIA_IMAGE;
-    let factories = gst::ElementFactory::factories_with_type(kind, gst::Rank::NONE);
-    let found = factories.iter().filter_map(|factory| {
+    let factories = gst::ElementFactory::factories_with_type(gst::ElementFactoryType::DECODER, gst::Rank::NONE);
+    let of_hardware = factories.iter().filter(|factory| {
+        factory.metadata("klass").is_some_and(|class| class.split('/').any(|part| part == "Hardware"))
+    });
+    let found = of_hardware.filter_map(|factory| {
         let codec = codec_of(factory)?;
         let rank = u32::try_from(i32::from(factory.rank())).unwrap_or(0);
         Some(Found { element: factory.name().to_string(), codec, rank, device: None })
