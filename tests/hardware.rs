@@ -391,7 +391,8 @@ async fn probe_v_says_which_decoders_there_are() {
 
 #[test]
 fn the_health_of_the_service_has_the_hardware_decoders() {
-    let service = Site::new("probe: {hardware: off}\n").start();
+    let site = Site::new("probe: {hardware: off}\n");
+    let service = site.start();
     let hardware = &service.json("/api/health")["workers"]["hardware"];
     assert_eq!(hardware["setting"], "off");
     for decoder in hardware["decoders"].as_array().expect("decoders") {
