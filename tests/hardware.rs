@@ -14,7 +14,7 @@ use stand_in::{Behaviour, StandIn};
 use streampulse::config::Hardware;
 use streampulse::model::{Codec, Outcome, Reason, VideoFacts};
 use streampulse::probe::decoders::{Flaw, NotUsed};
-use streampulse::probe::pool::{Pool, PoolOptions};
+use streampulse::probe::pool::{CLEAN_PROBES, Pool, PoolOptions};
 use streampulse::probe::{Probed, Prober as _};
 use streampulse::simulator::{Fault, SimulatedCamera, Simulator, SimulatorOptions, clips};
 
@@ -219,6 +219,36 @@ async fn the_verdict_is_right_within_the_deadline_when_a_device_hangs() {
     let probed = pool.probe(short.clone()).await;
     expect_true_picture(&probed, "gate.png", "avdec_h264");
     assert!(probed.report.latency < short.timeout, "{:?}", probed.report.latency);
+    pool.close().await;
+}
+
+/// The stream is probed alone, as any that took a worker down, and no hardware decoder gets it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decoder_that_crashes_costs_one_attempt() {
+    let simulator = cameras().await;
+    let machine = Machine::with(&[h264(Behaviour::Crashes)]);
+    let pool = machine.pool(Hardware::Auto).await;
+    for _ in 0..CLEAN_PROBES + 1 {
+        let probed = probe(&pool, &simulator, "gate").await;
+        expect_true_picture(&probed, "gate.png", "avdec_h264");
+        let why = "the worker with the hardware decoders was lost while it had this stream";
+        assert_eq!(video(&probed).hardware_refused.as_deref(), Some(why));
+    }
+    let measures = pool.measures();
+    assert_eq!((measures.restarts_total, measures.suspects), (1, 0));
+    pool.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_does_not_start_with_the_devices_is_done_without() {
+    let simulator = cameras().await;
+    let machine = Machine::with(&[h264(Behaviour::Good)]);
+    let program = std::fs::read_to_string(&machine.program).expect("the program");
+    let ends = program.replacen('\n', "\ncase \"$*\" in *--hardware*) exit 1;; esac\n", 1);
+    std::fs::write(&machine.program, ends).expect("written");
+    let pool = machine.pool(Hardware::Auto).await;
+    assert_eq!(decoders(&pool), [("v4l2good".to_owned(), Some(NotUsed::NotTried))]);
+    expect_true_picture(&probe(&pool, &simulator, "gate").await, "gate.png", "avdec_h264");
     pool.close().await;
 }
 

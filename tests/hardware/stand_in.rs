@@ -24,12 +24,15 @@ pub enum Behaviour {
     Hangs,
     /// Takes it, comes back, and no picture comes.
     Silent,
+    /// Takes it and takes its process down.
+    Crashes,
     /// Gives another picture than the known one.
     Wrong,
 }
 
 impl Behaviour {
-    const ALL: [Self; 6] = [Self::Good, Self::Refuses, Self::NoMemory, Self::Hangs, Self::Silent, Self::Wrong];
+    const ALL: [Self; 7] =
+        [Self::Good, Self::Refuses, Self::NoMemory, Self::Hangs, Self::Silent, Self::Crashes, Self::Wrong];
 }
 
 /// One stand-in.
@@ -101,6 +104,7 @@ fn is_known(pad: &gst::Pad) -> bool {
 }
 
 /// Puts a software decoder into the bin, behind pads that do what the behaviour says.
+#[allow(clippy::disallowed_methods, reason = "it plays a driver that crashes")]
 fn build(bin: &gst::Bin, stand_in: &StandIn) {
     let inner = if stand_in.codec == Codec::H265 { "avdec_h265" } else { "avdec_h264" };
     let decoder = gst::ElementFactory::make(inner).property("max-threads", 1).build().expect(inner);
@@ -128,6 +132,7 @@ fn build(bin: &gst::Bin, stand_in: &StandIn) {
                 info.flow_res = Err(gst::FlowError::Error);
                 gst::PadProbeReturn::Handled
             }
+            Behaviour::Crashes => std::process::abort(),
             Behaviour::Hangs => loop {
                 std::thread::park();
             },

@@ -108,7 +108,7 @@ mod tests {
     fn pictures_of_any_size_one_after_the_other() {
         crate::probe::pipeline::init().unwrap();
         let mut encoder = Encoder::new().unwrap();
-        for (width, height) in [(640, 360), (1280, 720), (321, 181), (1280, 720), (640, 360)] {
+        for (width, height) in [(640_usize, 360_usize), (1280, 720), (321, 181), (1280, 720), (640, 360)] {
             let chroma = vec![128; width.div_ceil(2) * height.div_ceil(2)];
             let picture = Yuv420 { width, height, y: vec![90; width * height], u: chroma.clone(), v: chroma };
             let jpeg = encoder.encode(&picture).unwrap();

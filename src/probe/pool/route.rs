@@ -37,12 +37,12 @@ impl Way {
     pub fn new(setting: Hardware, remembered: &Remembered, alone: bool, now: Instant) -> Self {
         let way = |hardware, refused| Self { alone, hardware, codec: remembered.codec(), refused };
         match (setting, remembered.advice(now)) {
+            (Hardware::Auto, Advice::Refused(why)) => way(HardwareUse::Never, Some(why)),
             _ if alone => way(HardwareUse::Never, None),
             (Hardware::Off, _) => way(HardwareUse::Never, None),
             (Hardware::Required, _) => way(HardwareUse::Only, None),
             (Hardware::Auto, Advice::Hardware) => way(HardwareUse::IfPossible, None),
             (Hardware::Auto, Advice::Software) => way(HardwareUse::Never, None),
-            (Hardware::Auto, Advice::Refused(why)) => way(HardwareUse::Never, Some(why)),
         }
     }
 }
@@ -177,6 +177,7 @@ mod tests {
             (Hardware::Auto, "new", false, (HardwareUse::IfPossible, None)),
             (Hardware::Auto, "refused", false, (HardwareUse::Never, refused())),
             (Hardware::Auto, "new", true, (HardwareUse::Never, None)),
+            (Hardware::Auto, "refused", true, (HardwareUse::Never, refused())),
             (Hardware::Off, "new", false, (HardwareUse::Never, None)),
             (Hardware::Off, "refused", false, (HardwareUse::Never, None)),
             (Hardware::Required, "new", false, (HardwareUse::Only, None)),
