@@ -115,7 +115,7 @@ fn the_default_files_examples_are_good() {
         })
         .collect();
     let text = lines.join("\n");
-    assert_eq!(warnings(&text), ["line 92: devices[0].host: no stream is on this host"]);
+    assert_eq!(warnings(&text), ["line 93: devices[0].host: no stream is on this host"]);
     let config = good(&text);
     let yard = config.stream("yard").unwrap();
     assert_eq!(yard.credentials.as_ref().unwrap().password.expose(), "p@ss/word#1");
