@@ -2,6 +2,7 @@
 //!
 //! [`receive`] opens the camera and ends at the first whole keyframe: `rtsp` or `http` build the source, `watch` sees
 //! what happens. [`decode`] turns that keyframe into a picture in a slot that is kept warm, [`jpeg`] encodes it.
+//! [`hardware`] finds decoders, [`self_test`] says what they are worth.
 
 mod challenge;
 pub mod decode;
