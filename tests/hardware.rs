@@ -16,7 +16,7 @@ use streampulse::model::{Codec, Outcome, Reason, VideoFacts};
 use streampulse::probe::decoders::{Flaw, NotUsed};
 use streampulse::probe::pool::{CLEAN_PROBES, Pool, PoolOptions};
 use streampulse::probe::{Probed, Prober as _};
-use streampulse::simulator::{Fault, SimulatedCamera, Simulator, SimulatorOptions, clips};
+use streampulse::simulator::{Fault, SimulatedCamera, Simulator, SimulatorOptions, Start, clips};
 
 /// Says to this program what it is to do as a worker.
 const WORKER: &str = "STREAMPULSE_TEST_WORKER";
@@ -84,12 +84,13 @@ fn h264(behaviour: Behaviour) -> StandIn {
 }
 
 async fn cameras() -> Simulator {
+    let rtsp = |name, clip| SimulatedCamera::rtsp(name, clip).start(Start::KeyframeFirst);
     let cameras = [
-        SimulatedCamera::rtsp("gate", clips::gate()),
-        SimulatedCamera::rtsp("street", clips::street()),
-        SimulatedCamera::rtsp("h265", clips::pattern_h265()),
+        rtsp("gate", clips::gate()),
+        rtsp("street", clips::street()),
+        rtsp("h265", clips::pattern_h265()),
+        rtsp("damaged", clips::gate()).fault(Fault::DamagedPictures),
         SimulatedCamera::mjpeg("pool", clips::pool_mjpeg()),
-        SimulatedCamera::rtsp("damaged", clips::gate()).fault(Fault::DamagedPictures),
     ];
     Simulator::start(SimulatorOptions::new(cameras)).await.expect("simulator")
 }
