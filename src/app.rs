@@ -78,10 +78,11 @@ pub async fn serve(config_file: &Path, overrides: Overrides, on_running: impl Fn
     // Side by side: the hash of a first password takes as long on purpose as GStreamer takes to start.
     let (first_password, pool) = tokio::try_join!(first_password(&store, &current.storage.path), start_pool(&current))?;
 
-    let pool_layers = pool.measures().sandbox;
+    let probing = pool.measures();
     let parts = Parts { clock, config, store, pool, watch_handle, state_dir: current.storage.path.clone() };
     let mut tasks = parts.spawn(listener, watcher).await;
-    tracing::info!("probe workers are limited by: {}", pool_layers.join(", "));
+    tracing::info!("probe workers are limited by: {}", probing.sandbox.join(", "));
+    facts::tell_hardware(current.probe.hardware, &probing.hardware);
     tracing::info!(%address, streams = current.streams.len(), "StreamPulse {} is running", env!("CARGO_PKG_VERSION"));
     notify::ready();
     on_running(&Running { address, first_password });
@@ -114,7 +115,8 @@ async fn first_password(store: &Store, state_dir: &Path) -> Result<Option<PathBu
 
 async fn start_pool(config: &Config) -> Result<Pool, Failure> {
     let registry = std::env::var_os("CACHE_DIRECTORY").map_or_else(|| config.storage.path.join("cache"), PathBuf::from);
-    let options = PoolOptions::new(registry.join("gstreamer-registry.bin"));
+    let registry = registry.join("gstreamer-registry.bin");
+    let options = PoolOptions { hardware: config.probe.hardware, ..PoolOptions::new(registry) };
     let options = match config.probe.workers {
         Some(workers) => options.with_workers(workers),
         None => options,
@@ -195,6 +197,8 @@ impl Parts {
     ) -> WebParts {
         let (pool, watch_handle) = (self.pool.clone(), self.watch_handle.clone());
         let ready = self.pool.clone();
+        // As at the start: a change takes effect at the next one.
+        let hardware = self.config.borrow().probe.hardware;
         WebParts {
             status,
             store: self.store.clone(),
@@ -204,7 +208,7 @@ impl Parts {
             config: self.config.clone(),
             metrics: Arc::new(move || metrics.render()),
             readiness: Arc::new(move || facts::readiness(&ready)),
-            facts: Arc::new(move || facts::health(&pool, &watch_handle)),
+            facts: Arc::new(move || facts::health(&pool, hardware, &watch_handle)),
             state_dir: self.state_dir.clone(),
         }
     }
@@ -237,7 +241,7 @@ impl Tasks {
     }
 }
 
-/// `web.listen` and `storage.path` are taken at the start; whoever changes them is told so.
+/// Some settings are taken at the start; whoever changes them is told so.
 async fn warn_of_fixed_settings(mut config: watch::Receiver<Arc<Config>>, cancel: CancellationToken) {
     let mut before = config.borrow_and_update().clone();
     loop {
@@ -247,8 +251,11 @@ async fn warn_of_fixed_settings(mut config: watch::Receiver<Arc<Config>>, cancel
         }
         let now = config.borrow_and_update().clone();
         let (web, storage) = (now.web.listen != before.web.listen, now.storage.path != before.storage.path);
-        if web || storage || now.probe.workers != before.probe.workers {
-            tracing::warn!("web.listen, storage.path and probe.workers take effect at the next start of the service");
+        let pool = |config: &Config| (config.probe.workers, config.probe.hardware);
+        if web || storage || pool(&now) != pool(&before) {
+            tracing::warn!(
+                "web.listen, storage.path, probe.workers and probe.hardware take effect at the next start of the service"
+            );
         }
         before = now;
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::config::Hardware;
 use crate::model::Transport;
 
 /// `sysexits.h`: the command line was wrong.
@@ -57,6 +58,9 @@ enum Command {
         /// Decoding threads.
         #[arg(long, default_value_t = 1)]
         decode_slots: usize,
+        /// Open the hardware decoders, if there are any.
+        #[arg(long)]
+        hardware: bool,
         /// Only look for plugins and write the registry.
         #[arg(long)]
         warm_registry: bool,
@@ -81,6 +85,12 @@ pub struct ProbeArguments {
     /// RTP transport.
     #[arg(long, value_enum)]
     transport: Option<TransportArgument>,
+    /// Hardware decoders: where they work, never, or nothing else [default: probe.hardware of a configured stream, else auto].
+    #[arg(long, value_parser = parse_hardware, value_name = "auto|off|required")]
+    hardware: Option<Hardware>,
+    /// Say which decoders there are, and why one is not used.
+    #[arg(long, short)]
+    verbose: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -98,6 +108,10 @@ impl From<TransportArgument> for Transport {
             TransportArgument::Udp => Self::Udp,
         }
     }
+}
+
+fn parse_hardware(text: &str) -> Result<Hardware, String> {
+    Hardware::parse(text).ok_or_else(|| format!("{text:?} is not one of {}", Hardware::NAMES.join(", ")))
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
@@ -139,13 +153,18 @@ pub fn run() -> u8 {
             with_runtime(serve::demo(listen))
         }
         Some(Command::CheckConfig { file }) => serve::check_config(&file.unwrap_or(config)),
-        Some(Command::Worker { warm_registry, decode_slots }) => worker(warm_registry, decode_slots),
+        Some(Command::Worker { warm_registry, decode_slots, hardware }) => {
+            worker(warm_registry, decode_slots, hardware)
+        }
         Some(Command::Probe(probe_arguments)) => with_runtime(probe::run(&config, probe_arguments)),
     }
 }
 
-fn worker(warm_registry: bool, decode_slots: usize) -> u8 {
-    let done = if warm_registry { crate::probe::pipeline::init() } else { crate::probe::worker::run(decode_slots) };
+fn worker(warm_registry: bool, decode_slots: usize, hardware: bool) -> u8 {
+    let done = match warm_registry {
+        true => crate::probe::pipeline::init(),
+        false => crate::probe::worker::run(decode_slots, hardware),
+    };
     if done.is_ok() { 0 } else { EX_SOFTWARE }
 }
 

@@ -20,7 +20,7 @@ pub use check::check;
 pub use environment::Overrides;
 pub use load::{Loaded, load, load_with, parse};
 pub use problem::{Problem, Problems};
-pub use settings::{Config, Device, Metrics, Mqtt, Probe, Storage, Web, WebTls};
+pub use settings::{Config, Device, Hardware, Metrics, Mqtt, Probe, Storage, Web, WebTls};
 pub use watch::{ReloadStatus, WatchHandle, Watcher, watch};
 
 /// The commented default file, as it is installed.

@@ -5,6 +5,7 @@
 
 pub mod access_unit;
 pub mod classify;
+pub mod decoders;
 pub mod look;
 pub mod picture;
 pub mod pipeline;

@@ -143,6 +143,7 @@ export class Detail {
       ["Tags", answer.tags.join(", ")],
       ["Video", format],
       ["Decoder", video?.decoder && `${video.decoder}${video.hardware ? " (hardware)" : ""}`],
+      ["Hardware decoder", video?.hardware_refused && `not used: ${video.hardware_refused}`],
       ["Transport", texts.transports[answer.last?.transport]],
       ["Probed", `every ${answer.heartbeat_seconds} s, for at most ${answer.timeout_seconds} s`],
       ["Last picture", answer.last_ok_at && texts.dateTime(answer.last_ok_at)],

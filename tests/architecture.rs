@@ -58,7 +58,8 @@ const OWNERS: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that take values and a time and touch nothing outside: (module, paths they may not name).
-const PURE: &[&str] = &["model", "health", "backoff", "schedule::plan", "probe::classify", "probe::look", "probe::picture"];
+const PURE: &[&str] =
+    &["model", "health", "backoff", "schedule::plan", "probe::classify", "probe::look", "probe::picture"];
 const IMPURE_PATHS: &[&str] = &[
     "tokio",
     "std::fs",

@@ -125,8 +125,10 @@ impl Photo {
         let y = plane([0.299, 0.587, 0.114], 0.0);
         let u = plane([-0.168_736, -0.331_264, 0.5], 128.0);
         let v = plane([0.5, -0.418_688, -0.081_312], 128.0);
-        let part = |data| Plane { data, stride_bytes: self.width, step_bytes: 1, width: self.width, height: self.height };
-        let decoded = Decoded { luma: part(&y), chroma: Some((part(&u), part(&v))), matrix: Matrix::Bt601, full_range: true };
+        let part =
+            |data| Plane { data, stride_bytes: self.width, step_bytes: 1, width: self.width, height: self.height };
+        let decoded =
+            Decoded { luma: part(&y), chroma: Some((part(&u), part(&v))), matrix: Matrix::Bt601, full_range: true };
         convert(&decoded, scale_factor(self.width as u32, MEASURED_WIDTH_PX))
     }
 }
@@ -194,9 +196,21 @@ fn single() -> Vec<Case> {
         ("dusk", None, Box::new(|p, _, r| p.map(|_, _, c| c.map(|v| v * 0.35 + 4.0)).noisy(3.0, r))),
         ("lens cap", Some(Black), Box::new(|p, _, r| p.map(|_, _, c| c.map(|v| v * 0.02 + 2.0)).noisy(1.5, r))),
         ("no light", Some(Black), Box::new(|p, _, r| p.map(|_, _, c| c.map(|v| v * 0.05)).noisy(2.0, r))),
-        ("exposure stuck open", Some(Overexposed), Box::new(|p, _, r| p.map(|_, _, c| c.map(|v| v * 5.0 + 90.0)).noisy(2.0, r))),
-        ("thick fog", Some(LowContrast), Box::new(|p, _, r| p.map(|_, _, c| c.map(|v| v * 0.10 + 150.0)).noisy(1.0, r))),
-        ("dirt on the dome", Some(LowContrast), Box::new(|p, _, r| p.blurred(12).map(|_, _, c| c.map(|v| v * 0.10 + 70.0)).noisy(1.0, r))),
+        (
+            "exposure stuck open",
+            Some(Overexposed),
+            Box::new(|p, _, r| p.map(|_, _, c| c.map(|v| v * 5.0 + 90.0)).noisy(2.0, r)),
+        ),
+        (
+            "thick fog",
+            Some(LowContrast),
+            Box::new(|p, _, r| p.map(|_, _, c| c.map(|v| v * 0.10 + 150.0)).noisy(1.0, r)),
+        ),
+        (
+            "dirt on the dome",
+            Some(LowContrast),
+            Box::new(|p, _, r| p.blurred(12).map(|_, _, c| c.map(|v| v * 0.10 + 70.0)).noisy(1.0, r)),
+        ),
         (
             "infrared filter stuck open",
             Some(ColourCast),
@@ -213,7 +227,8 @@ fn single() -> Vec<Case> {
             "white balance stuck",
             Some(ColourCast),
             Box::new(|p, _, r| {
-                p.map(|_, _, [red, g, b]| [red * 0.45, g * 0.85, b * 0.6 + 95.0].map(|c: f32| c.min(255.0))).noisy(1.0, r)
+                p.map(|_, _, [red, g, b]| [red * 0.45, g * 0.85, b * 0.6 + 95.0].map(|c: f32| c.min(255.0)))
+                    .noisy(1.0, r)
             }),
         ),
     ]
@@ -225,7 +240,11 @@ fn lasting() -> Vec<Case> {
     let through = |p: &Photo| (p.width / 3..p.width * 7 / 12, p.height / 4..p.height);
     vec![
         ("as before", None, Box::new(|p, _, _| p.clone())),
-        ("a shadow over half of it", None, Box::new(|p, _, _| p.map(|x, _, c| c.map(|v| if x * 2 < p.width { v * 0.5 } else { v })))),
+        (
+            "a shadow over half of it",
+            None,
+            Box::new(|p, _, _| p.map(|x, _, c| c.map(|v| if x * 2 < p.width { v * 0.5 } else { v }))),
+        ),
         ("dusk", None, Box::new(|p, _, _| p.map(|_, _, c| c.map(|v| v * 0.45 + 5.0)))),
         ("sun", None, Box::new(|p, _, _| p.map(|_, _, c| c.map(|v| v * 1.4 + 10.0)))),
         ("mist", None, Box::new(|p, _, _| p.map(|_, _, c| c.map(|v| v * 0.6 + 70.0)))),
@@ -246,14 +265,20 @@ fn lasting() -> Vec<Case> {
         ("wind at the mast, 1 %", None, Box::new(|p, _, _| p.shifted(p.width / 100, 0))),
         ("out of focus, a little", Some(Blurred), Box::new(|p, _, _| p.blurred(2))),
         ("out of focus, much", Some(Blurred), Box::new(|p, _, _| p.blurred(4))),
-        ("water on the lens", Some(Blurred), Box::new(|p, _, _| p.blurred(3).map(|_, _, c| c.map(|v| v * 0.85 + 20.0)))),
+        (
+            "water on the lens",
+            Some(Blurred),
+            Box::new(|p, _, _| p.blurred(3).map(|_, _, c| c.map(|v| v * 0.85 + 20.0))),
+        ),
         ("moved by a tenth", Some(SceneChanged), Box::new(|p, _, _| p.shifted(p.width / 10, p.height / 20))),
         ("moved by a quarter", Some(SceneChanged), Box::new(|p, _, _| p.shifted(p.width / 4, 0))),
         ("turned away", Some(SceneChanged), Box::new(|_, other, _| other.clone())),
         (
             "covered to three quarters",
             Some(SceneChanged),
-            Box::new(|p, _, _| p.map(|x, y, c| if x * 8 > p.width || y * 8 < p.height { [70.0, 62.0, 58.0] } else { c })),
+            Box::new(|p, _, _| {
+                p.map(|x, y, c| if x * 8 > p.width || y * 8 < p.height { [70.0, 62.0, 58.0] } else { c })
+            }),
         ),
     ]
 }
@@ -396,11 +421,15 @@ fn cost() {
     let decoded = Decoded { luma, chroma: Some(chroma), matrix: Matrix::Bt709, full_range: false };
     let small = convert(&decoded, 2);
     let timed = |work: &dyn Fn()| {
-        median((0..101).map(|_| {
-            let started = Instant::now();
-            work();
-            started.elapsed().as_secs_f64() * 1e3
-        }).collect())
+        median(
+            (0..101)
+                .map(|_| {
+                    let started = Instant::now();
+                    work();
+                    started.elapsed().as_secs_f64() * 1e3
+                })
+                .collect(),
+        )
     };
     let measuring = timed(&|| _ = std::hint::black_box(measure(&small)));
     let looking = timed(&|| _ = std::hint::black_box(look(&small, 100.0)));
@@ -409,5 +438,7 @@ fn cost() {
     let past = std::cell::RefCell::new(Past::default());
     (0..20).for_each(|_| _ = past.borrow_mut().judge(&seen, None, &stream));
     let judging = timed(&|| _ = std::hint::black_box(past.borrow_mut().judge(&seen, None, &stream)));
-    println!("looking at a 1080p picture: measuring {measuring:.2} ms, looking {looking:.2} ms, judging {judging:.3} ms (median of 101)\n");
+    println!(
+        "looking at a 1080p picture: measuring {measuring:.2} ms, looking {looking:.2} ms, judging {judging:.3} ms (median of 101)\n"
+    );
 }

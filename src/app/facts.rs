@@ -3,8 +3,9 @@
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::WatchHandle;
+use crate::config::{Hardware, WatchHandle};
 use crate::metrics::Metrics;
+use crate::probe::decoders::Decoder;
 use crate::probe::pool::Pool;
 
 /// Probing is possible while a worker runs.
@@ -13,7 +14,7 @@ pub fn readiness(pool: &Pool) -> Result<(), String> {
 }
 
 /// Workers and the last reading of the configuration file, for `/api/health`.
-pub fn health(pool: &Pool, watch_handle: &WatchHandle) -> Map<String, Value> {
+pub fn health(pool: &Pool, hardware: Hardware, watch_handle: &WatchHandle) -> Map<String, Value> {
     let measures = pool.measures();
     let status = watch_handle.status();
     let texts = |problems: &[crate::config::Problem]| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -26,6 +27,10 @@ pub fn health(pool: &Pool, watch_handle: &WatchHandle) -> Map<String, Value> {
             "restarts_total": measures.restarts_total,
             "streams_in_quarantine": measures.suspects,
             "decoders": measures.decoders,
+            "hardware": {
+                "setting": hardware.as_str(),
+                "decoders": measures.hardware.iter().map(decoder).collect::<Vec<_>>(),
+            },
             "sandbox": measures.sandbox,
         }),
     );
@@ -40,6 +45,31 @@ pub fn health(pool: &Pool, watch_handle: &WatchHandle) -> Map<String, Value> {
         }),
     );
     facts
+}
+
+/// A hardware decoder, as `/api/health` shows it.
+fn decoder(decoder: &Decoder) -> Value {
+    json!({
+        "element": decoder.element,
+        "codec": decoder.codec,
+        "device": decoder.device,
+        "used": decoder.is_used(),
+        "slots": decoder.slots,
+        "not_used_because": decoder.not_used.map(|why| why.to_string()),
+    })
+}
+
+/// Says in the log which hardware decoders there are.
+pub fn tell_hardware(setting: Hardware, decoders: &[Decoder]) {
+    for decoder in decoders {
+        tracing::info!("hardware decoder {decoder}");
+    }
+    if decoders.is_empty() {
+        tracing::info!("hardware decoders: none found");
+    }
+    if setting == Hardware::Required && !decoders.iter().any(Decoder::is_used) {
+        tracing::error!("probe.hardware is required and no hardware decoder works: no H.264 or H.265 can be decoded");
+    }
 }
 
 /// Tells the metrics how each reading of the configuration file went.

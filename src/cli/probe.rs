@@ -6,10 +6,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, EX_USAGE, ProbeArguments, complain, say};
+use crate::config::Hardware;
 use crate::health::looks::at_first_sight;
 use crate::model::stage::to_ms;
 use crate::model::{CameraUrl, Outcome, PictureChecks, ProbeReport, Transport};
-use crate::probe::pool::{Pool, PoolOptions};
+use crate::probe::pool::{Pool, PoolMeasures, PoolOptions};
 use crate::probe::{ProbeRequest, Prober as _, SnapshotSize};
 
 /// Deadline when nothing else is said.
@@ -17,24 +18,29 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Probes and prints. The exit code is 0 with a picture and 1 without.
 pub async fn run(config: &Path, arguments: ProbeArguments) -> u8 {
-    let (request, shown_url, checks) = match request(config, &arguments) {
-        Ok(request) => request,
+    let Wanted { request, shown_url, hardware, checks } = match wanted(config, &arguments) {
+        Ok(wanted) => wanted,
         Err((message, code)) => return complain(&message, code),
     };
-    let pool = match Pool::start(PoolOptions::new(registry()).with_workers(1)).await {
+    let options = PoolOptions { hardware, ..PoolOptions::new(registry()).with_workers(1) };
+    let pool = match Pool::start(options).await {
         Ok(pool) => pool,
         Err(error) => return complain(&error.to_string(), EX_UNAVAILABLE),
     };
     let mut probed = pool.probe(request).await;
+    let decoders = arguments.verbose.then(|| pool.measures());
     pool.close().await;
     // Without a past there is only what one picture alone can tell.
     if let (Some(look), Some(picture)) = (probed.report.look.take(), &mut probed.report.picture) {
         picture.issues = at_first_sight(&look, &checks);
     }
     if arguments.json {
-        say(&to_json(&shown_url, &probed.report).to_string());
+        say(&to_json(&shown_url, &probed.report, decoders.as_ref()).to_string());
     } else {
         say(&to_text(&shown_url, &probed.report));
+        if let Some(measures) = &decoders {
+            say(&decoders_text(measures));
+        }
     }
     if let (Some(file), Some(jpeg)) = (&arguments.snapshot, &probed.jpeg)
         && let Err(error) = tokio::fs::write(file, jpeg).await
@@ -44,11 +50,17 @@ pub async fn run(config: &Path, arguments: ProbeArguments) -> u8 {
     u8::from(probed.report.outcome != Outcome::Ok)
 }
 
-/// What to probe, how its address is shown, and what to look for in its picture.
-type Wanted = (ProbeRequest, String, PictureChecks);
+/// What to probe and how.
+struct Wanted {
+    request: ProbeRequest,
+    shown_url: String,
+    hardware: Hardware,
+    /// What to look for in its picture.
+    checks: PictureChecks,
+}
 
-fn request(config: &Path, arguments: &ProbeArguments) -> Result<Wanted, (String, u8)> {
-    let (mut request, shown_url, checks) = if arguments.what.contains("://") {
+fn wanted(config: &Path, arguments: &ProbeArguments) -> Result<Wanted, (String, u8)> {
+    let Wanted { mut request, shown_url, hardware, checks } = if arguments.what.contains("://") {
         let (url, credentials) =
             CameraUrl::parse(&arguments.what).map_err(|error| (format!("the URL: {error}"), EX_USAGE))?;
         let shown = url.redacted(credentials.as_ref());
@@ -63,7 +75,7 @@ fn request(config: &Path, arguments: &ProbeArguments) -> Result<Wanted, (String,
             max_megapixels: 40,
             snapshot: SnapshotSize::None,
         };
-        (request, shown, PictureChecks::DEFAULT)
+        Wanted { request, shown_url: shown, hardware: Hardware::Auto, checks: PictureChecks::DEFAULT }
     } else {
         configured(config, &arguments.what)?
     };
@@ -74,7 +86,7 @@ fn request(config: &Path, arguments: &ProbeArguments) -> Result<Wanted, (String,
         request.transport = transport.into();
     }
     request.snapshot = if arguments.snapshot.is_some() { SnapshotSize::Full } else { SnapshotSize::None };
-    Ok((request, shown_url, checks))
+    Ok(Wanted { request, shown_url, hardware: arguments.hardware.unwrap_or(hardware), checks })
 }
 
 fn configured(config: &Path, what: &str) -> Result<Wanted, (String, u8)> {
@@ -86,7 +98,9 @@ fn configured(config: &Path, what: &str) -> Result<Wanted, (String, u8)> {
         );
         (message, EX_USAGE)
     })?;
-    Ok((ProbeRequest::for_stream(stream, &loaded.config.probe), stream.shown_url(), stream.checks))
+    let probe = &loaded.config.probe;
+    let request = ProbeRequest::for_stream(stream, probe);
+    Ok(Wanted { request, shown_url: stream.shown_url(), hardware: probe.hardware, checks: stream.checks })
 }
 
 /// The plugin registry of a person: no state directory is needed.
@@ -97,9 +111,9 @@ fn registry() -> PathBuf {
     cache.unwrap_or_else(std::env::temp_dir).join("streampulse").join("gstreamer-registry.bin")
 }
 
-/// The object of section 5 of the design.
-fn to_json(shown_url: &str, report: &ProbeReport) -> serde_json::Value {
-    json!({
+/// The object of section 5 of the design; with the decoders when they are wanted.
+fn to_json(shown_url: &str, report: &ProbeReport, decoders: Option<&PoolMeasures>) -> serde_json::Value {
+    let mut object = json!({
         "url": shown_url,
         "outcome": if report.outcome == Outcome::Ok { "ok" } else { "failed" },
         "stage": report.stage(),
@@ -110,7 +124,22 @@ fn to_json(shown_url: &str, report: &ProbeReport) -> serde_json::Value {
         "phases_ms": report.phases,
         "video": report.video,
         "picture": report.picture,
-    })
+    });
+    if let Some(measures) = decoders {
+        object["decoders"] = json!(measures.decoders);
+        object["hardware_decoders"] = measures.hardware.iter().map(ToString::to_string).collect();
+    }
+    object
+}
+
+/// Which decoders there are, and why one is not used.
+fn decoders_text(measures: &PoolMeasures) -> String {
+    let mut lines = vec![format!("software decoders: {}", measures.decoders.join(", "))];
+    if measures.hardware.is_empty() {
+        lines.push("hardware decoders: none found".to_owned());
+    }
+    lines.extend(measures.hardware.iter().map(|decoder| format!("hardware decoder: {decoder}")));
+    lines.join("\n")
 }
 
 fn to_text(shown_url: &str, report: &ProbeReport) -> String {
@@ -131,6 +160,9 @@ fn to_text(shown_url: &str, report: &ProbeReport) -> String {
         let fps = video.fps.map_or_else(String::new, |fps| format!(", {fps} pictures/s"));
         let decoder = video.decoder.as_deref().map_or_else(String::new, |decoder| format!(", decoded by {decoder}"));
         lines.push(format!("video: {}{profile}{size}{fps}{decoder}", video.codec.as_str()));
+        if let Some(why) = &video.hardware_refused {
+            lines.push(format!("not decoded by hardware: {why}"));
+        }
     }
     if let Some(picture) = &report.picture {
         lines.push(format!(

@@ -63,6 +63,7 @@ pub const WEB_TLS: &[&str] = &["cert_file", "key_file"];
 pub const PROBE: &[&str] = &[
     "timeout_seconds",
     "workers",
+    "hardware",
     "retry_after_seconds",
     "failures_to_down",
     "successes_to_up",

@@ -10,7 +10,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::keys;
 use super::reader::{Range, Rule, Section, shown_text};
-use super::settings::{Device, Metrics, Mqtt, Probe, Storage, Web, WebTls};
+use super::settings::{Device, Hardware, Metrics, Mqtt, Probe, Storage, Web, WebTls};
 use super::suggest::nearest;
 use crate::model::{Secret, Stream};
 
@@ -165,6 +165,7 @@ pub(super) fn probe(root: &Section<'_>) -> (Probe, bool) {
     let probe = Probe {
         timeout: section.duration("timeout_seconds", default.timeout, TIMEOUT, Rule::Ours),
         workers: workers(&section),
+        hardware: section.choice("hardware", &Hardware::NAMES).and_then(Hardware::parse).unwrap_or_default(),
         retry_after: section.duration(
             "retry_after_seconds",
             default.retry_after,

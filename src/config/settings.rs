@@ -141,6 +141,8 @@ pub struct Probe {
     pub timeout: Duration,
     /// Worker processes; `None` is `auto`: one a core, at most 4.
     pub workers: Option<usize>,
+    /// Whether hardware decoders are used, default auto.
+    pub hardware: Hardware,
     /// A first failure is probed again after this time, default 3 s.
     pub retry_after: Duration,
     /// Failures in a row that make `down`, default 2.
@@ -151,6 +153,37 @@ pub struct Probe {
     pub max_megapixels: u32,
     /// Width of the pictures kept for the dashboard, default 960; a larger picture is scaled down by a whole factor.
     pub snapshot_width_px: u32,
+}
+
+/// `probe.hardware`: whether H.264 and H.265 are decoded by hardware.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hardware {
+    /// Where there is a decoder that works; software behind it.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+    /// Only: what no hardware decoder takes is not decoded.
+    Required,
+}
+
+impl Hardware {
+    /// Every value, as written in the configuration.
+    pub const NAMES: [&'static str; 3] = ["auto", "off", "required"];
+
+    /// As written in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Off => "off",
+            Self::Required => "required",
+        }
+    }
+
+    /// Reads what [`Self::as_str`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Auto, Self::Off, Self::Required].into_iter().find(|hardware| hardware.as_str() == text)
+    }
 }
 
 /// `storage:`
@@ -246,6 +279,7 @@ impl Default for Probe {
         Self {
             timeout: Duration::from_secs(10),
             workers: None,
+            hardware: Hardware::Auto,
             retry_after: Duration::from_secs(3),
             failures_to_down: 2,
             successes_to_up: 1,

@@ -115,7 +115,7 @@ fn the_default_files_examples_are_good() {
         })
         .collect();
     let text = lines.join("\n");
-    assert_eq!(warnings(&text), ["line 92: devices[0].host: no stream is on this host"]);
+    assert_eq!(warnings(&text), ["line 93: devices[0].host: no stream is on this host"]);
     let config = good(&text);
     let yard = config.stream("yard").unwrap();
     assert_eq!(yard.credentials.as_ref().unwrap().password.expose(), "p@ss/word#1");
@@ -224,6 +224,10 @@ fn bad_files() {
                 "line 1: web.trusted_proxies: \"10.0.0.0/33\" is no address and no network such as 10.0.0.0/8",
                 "line 1: web.trusted_proxies: \"lan\" is no address and no network such as 10.0.0.0/8",
             ],
+        ),
+        (
+            "probe: {hardware: on, workers: 2}".into(),
+            &["line 1: probe.hardware: \"on\" is not one of auto, off, required"],
         ),
         (
             "probe: {workers: 17, failures_to_down: 0}".into(),

@@ -143,7 +143,8 @@ impl Past {
             let count = self.seen_in_row.entry(*issue).or_default();
             *count = count.saturating_add(1);
         }
-        let counted = |issue: &&PictureIssue| self.seen_in_row.get(issue).is_some_and(|n| *n >= confirmed_after(**issue));
+        let counted =
+            |issue: &&PictureIssue| self.seen_in_row.get(issue).is_some_and(|n| *n >= confirmed_after(**issue));
         PictureIssue::ALL.iter().filter(counted).copied().collect()
     }
 }

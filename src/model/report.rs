@@ -192,6 +192,9 @@ pub struct VideoFacts {
     pub decoder: Option<String>,
     /// True for a hardware decoder.
     pub hardware: bool,
+    /// Why this stream is decoded in software although there is a hardware decoder for it: element and what was wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware_refused: Option<String>,
 }
 
 /// What one probe found.

@@ -35,6 +35,18 @@ pub enum End {
         /// As the SDP or caps name it.
         name: String,
     },
+    /// Only hardware may decode, and no hardware decoder takes this.
+    HardwareOnly {
+        /// The codec.
+        name: String,
+        /// Why none does.
+        why: String,
+    },
+    /// Only hardware may decode, and it failed: nobody knows what software would say.
+    HardwareFailed {
+        /// What happened.
+        what: String,
+    },
     /// Redirected too often, or to where we do not follow.
     Redirect,
     /// The connection or the stream was closed by the camera.
@@ -72,6 +84,12 @@ pub fn classify(stage: Stage, end: &End) -> Outcome {
         End::NoVideo { found } if found.is_empty() => (stage, Reason::NoVideo, String::new()),
         End::NoVideo { found } => (stage, Reason::NoVideo, format!("there is only {found}")),
         End::UnsupportedCodec { name } => (stage, Reason::UnsupportedCodec, format!("codec {name}")),
+        End::HardwareOnly { name, why } => {
+            (Stage::Decode, Reason::UnsupportedCodec, format!("codec {name}, and probe.hardware is required: {why}"))
+        }
+        End::HardwareFailed { what } => {
+            (Stage::Decode, Reason::Overloaded, format!("probe.hardware is required: {what}"))
+        }
         End::Redirect => (stage, Reason::RedirectLoop, String::new()),
         End::Closed { after_media } => closed(stage, *after_media),
         End::Protocol => (stage, Reason::ProtocolError, String::new()),
@@ -175,6 +193,13 @@ mod tests {
             (Stage::Describe, End::Closed { after_media: false }, Stage::Describe, Reason::ProtocolError),
             (Stage::Keyframe, End::TooLarge { size_px: (9000, 9000) }, Stage::Keyframe, Reason::PictureTooLarge),
             (Stage::Keyframe, End::Undecodable { what: "x" }, Stage::Decode, Reason::Corrupt),
+            (
+                Stage::Decode,
+                End::HardwareOnly { name: "h265".to_owned(), why: "x".to_owned() },
+                Stage::Decode,
+                Reason::UnsupportedCodec,
+            ),
+            (Stage::Decode, End::HardwareFailed { what: "x".to_owned() }, Stage::Decode, Reason::Overloaded),
         ] {
             let Outcome::Failed { stage: got_stage, reason, .. } = classify(stage, &end) else { panic!("{end:?}") };
             assert_eq!((got_stage, reason), (expected_stage, expected), "{stage} {end:?}");

@@ -111,13 +111,15 @@ fn thumbnail(picture: &Yuv420) -> Vec<u8> {
     let edge = |block: usize, blocks: usize, length: usize| block * length / blocks;
     let mut means = Vec::with_capacity(THUMBNAIL_WIDTH * THUMBNAIL_HEIGHT);
     for block_row in 0..THUMBNAIL_HEIGHT {
-        let rows = edge(block_row, THUMBNAIL_HEIGHT, picture.height)..edge(block_row + 1, THUMBNAIL_HEIGHT, picture.height);
+        let rows =
+            edge(block_row, THUMBNAIL_HEIGHT, picture.height)..edge(block_row + 1, THUMBNAIL_HEIGHT, picture.height);
         let mut sums = [0_u32; THUMBNAIL_WIDTH];
         let taken = rows.clone().step_by(2).count() as u32;
         for row in rows.step_by(2) {
             let row = &picture.y[row * picture.width..(row + 1) * picture.width];
             for (block, sum) in sums.iter_mut().enumerate() {
-                let columns = edge(block, THUMBNAIL_WIDTH, picture.width)..edge(block + 1, THUMBNAIL_WIDTH, picture.width);
+                let columns =
+                    edge(block, THUMBNAIL_WIDTH, picture.width)..edge(block + 1, THUMBNAIL_WIDTH, picture.width);
                 *sum += row[columns].iter().map(|&s| u32::from(s)).sum::<u32>();
             }
         }

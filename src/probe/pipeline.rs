@@ -2,6 +2,7 @@
 //!
 //! [`receive`] opens the camera and ends at the first whole keyframe: `rtsp` or `http` build the source, `watch` sees
 //! what happens. [`decode`] turns that keyframe into a picture in a slot that is kept warm, [`jpeg`] encodes it.
+//! [`hardware`] finds decoders, [`self_test`] says what they are worth.
 
 mod challenge;
 pub mod decode;
@@ -12,6 +13,7 @@ pub mod jpeg;
 pub mod receive;
 mod rtsp;
 mod second_look;
+pub mod self_test;
 mod watch;
 
 pub use watch::Seen;

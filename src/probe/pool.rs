@@ -3,10 +3,13 @@
 //! Each *seat* keeps one worker process alive and carries many probes at once. A probe that overran, or was in a
 //! decoder when its worker died, is a suspect: it runs alone in the quarantine seat until it has ended clean
 //! [`CLEAN_PROBES`] times. The other probes of a lost worker are run again elsewhere; none of them is failed.
+//!
+//! One more worker has the hardware decoders, where there are any; it receives and decodes the streams that they take.
 
 mod link;
 mod memory;
 mod process;
+mod route;
 mod seat;
 mod spawn;
 
@@ -19,12 +22,15 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
+use super::decoders::Decoder;
 use super::protocol::{MissingElement, Target};
 use super::scrub::Scrubber;
 use super::{ProbeRequest, Probed, Prober};
+use crate::config::Hardware;
 use crate::model::{Outcome, ProbeReport, Reason, Stage};
 use link::Answer;
-use seat::{Seat, Shared};
+use route::{Seats, Way};
+use seat::Shared;
 
 /// A suspect is trusted again after this many probes without harm.
 pub const CLEAN_PROBES: u32 = 5;
@@ -49,6 +55,8 @@ pub struct PoolOptions {
     pub memory_limit_bytes: u64,
     /// GStreamer's plugin registry, in a directory that can be written.
     pub registry: PathBuf,
+    /// Whether hardware decoders are used.
+    pub hardware: Hardware,
 }
 
 impl PoolOptions {
@@ -65,6 +73,7 @@ impl PoolOptions {
             retire_after_probes: 5_000,
             memory_limit_bytes: spawn::memory_limit_bytes(workers),
             registry,
+            hardware: Hardware::Auto,
         }
     }
 
@@ -112,6 +121,8 @@ pub struct PoolMeasures {
     pub worker_pids: Vec<u32>,
     /// Decoders of the workers, `codec: element`.
     pub decoders: Vec<String>,
+    /// Hardware decoders, those that are not used included.
+    pub hardware: Vec<Decoder>,
     /// Sandbox layers that are active in the workers.
     pub sandbox: Vec<String>,
 }
@@ -123,8 +134,8 @@ pub struct Pool {
 }
 
 struct Inner {
-    seats: Vec<Arc<Seat>>,
-    quarantine: Arc<Seat>,
+    seats: Seats,
+    setting: Hardware,
     shared: Shared,
 }
 
@@ -136,23 +147,24 @@ impl Pool {
     pub async fn start(options: PoolOptions) -> Result<Self, PoolError> {
         spawn::warm_registry(&options).await?;
         let shared = Shared::default();
-        let seat = |options: PoolOptions| Arc::new(Seat::new(options, shared.clone()));
-        let seats: Vec<_> = (0..options.workers.max(1)).map(|_| seat(options.clone())).collect();
-        let quarantine = seat(PoolOptions { probes_in_flight: 1, decode_slots: 1, ..options });
-        let pool = Self { inner: Arc::new(Inner { seats, quarantine, shared }) };
-        let opened = futures_util::future::join_all(pool.inner.seats.iter().map(|seat| seat.open())).await;
+        let seats = Seats::new(&options, &shared);
+        let opened = futures_util::future::join_all(seats.ordinary.iter().map(|seat| seat.open())).await;
         opened.into_iter().collect::<Result<Vec<_>, _>>()?;
-        Ok(pool)
+        let setting = options.hardware;
+        seats.open_hardware(options, &shared).await;
+        Ok(Self { inner: Arc::new(Inner { seats, setting, shared }) })
     }
 
     /// What the pool has done.
     pub fn measures(&self) -> PoolMeasures {
-        let (decoders, sandbox) = self.inner.seats.iter().find_map(|seat| seat.facts()).unwrap_or_default();
+        let seats = &self.inner.seats;
+        let (decoders, sandbox) = seats.ordinary.iter().find_map(|seat| seat.facts()).unwrap_or_default();
         PoolMeasures {
             restarts_total: self.inner.shared.restarts_total.load(Ordering::Relaxed),
             suspects: self.inner.shared.memory.suspects(),
-            worker_pids: self.inner.all_seats().filter_map(|seat| seat.pid()).collect(),
+            worker_pids: seats.all().filter_map(|seat| seat.pid()).collect(),
             decoders,
+            hardware: seats.decoders(),
             sandbox,
         }
     }
@@ -172,20 +184,24 @@ impl Prober for Pool {
 }
 
 impl Inner {
-    fn all_seats(&self) -> impl Iterator<Item = &Arc<Seat>> {
-        self.seats.iter().chain([&self.quarantine])
-    }
-
     async fn probe(&self, request: ProbeRequest) -> Probed {
         let started = Instant::now();
         for attempt in 1..=ATTEMPTS {
             let remembered = self.shared.memory.recall(&request.key);
             let alone = remembered.is_suspect() || attempt == ATTEMPTS;
-            let target = Target::new(&request, remembered.transport_for(request.transport));
-            match self.run(alone, &request.key, &target).await {
+            let way = Way::new(self.setting, &remembered, alone, started);
+            let target = Target::new(&request, remembered.transport_for(request.transport), way.hardware);
+            match self.run(&way, &request.key, &target).await {
                 Answer::Report(report, jpeg) => {
                     self.shared.memory.learn(&request.key, &report);
-                    return believe(&request, *report, jpeg);
+                    let mut probed = believe(&request, *report, jpeg);
+                    if self.seats.has_hardware() {
+                        self.shared.memory.learn_hardware(&request.key, &probed.report, Instant::now());
+                    }
+                    if let Some(video) = &mut probed.report.video {
+                        video.hardware_refused = video.hardware_refused.take().or(way.refused);
+                    }
+                    return probed;
                 }
                 Answer::Lost { suspect } => {
                     if suspect {
@@ -204,8 +220,8 @@ impl Inner {
         ours(Reason::WorkerCrashed, started)
     }
 
-    /// Runs in the seat with the fewest probes in flight, or alone; waits for room, but not for ever.
-    async fn run(&self, alone: bool, key: &str, target: &Target) -> Answer {
+    /// Runs in the seat that has it best; waits for room, but not for ever.
+    async fn run(&self, way: &Way, key: &str, target: &Target) -> Answer {
         let patience = tokio::time::sleep(target.timeout + Duration::from_secs(5));
         tokio::pin!(patience);
         loop {
@@ -215,14 +231,11 @@ impl Inner {
             let room = self.shared.room.notified();
             tokio::pin!(room);
             room.as_mut().enable();
-            let seat = if alone {
+            if way.alone {
                 // The quarantine worker is started when it is first needed. A failure is logged there; no room is the answer.
-                let _ = self.quarantine.open().await;
-                self.quarantine.has_room().then_some(&self.quarantine)
-            } else {
-                self.seats.iter().filter(|seat| seat.has_room()).min_by_key(|seat| seat.in_flight())
-            };
-            if let Some(running) = seat.and_then(|seat| seat.begin(key, target)) {
+                let _ = self.seats.quarantine.open().await;
+            }
+            if let Some(running) = self.seats.with_room(way).and_then(|seat| seat.begin(key, target)) {
                 return running.answer().await;
             }
             tokio::select! {
@@ -243,6 +256,7 @@ fn believe(request: &ProbeRequest, mut report: ProbeReport, jpeg: Vec<u8>) -> Pr
     if let Some(video) = &mut report.video {
         video.profile = video.profile.take().map(|text| scrubber.clean(&text));
         video.decoder = video.decoder.take().map(|text| scrubber.clean(&text));
+        video.hardware_refused = video.hardware_refused.take().map(|text| scrubber.clean(&text));
     }
     let jpeg = (!jpeg.is_empty()).then(|| jpeg.into());
     Probed { report, jpeg }

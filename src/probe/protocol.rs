@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use super::decoders::Decoder;
 use super::{ProbeRequest, SnapshotSize};
 use crate::model::{ProbeReport, Secret, Transport};
 
@@ -52,6 +53,13 @@ pub enum FromWorker {
         decoders: Vec<String>,
         /// Sandbox layers that are active.
         sandbox: Vec<String>,
+        /// Hardware decoders, those that are not used included.
+        hardware: Vec<Decoder>,
+    },
+    /// A hardware decoder is used from now on, or not used any more; the list as in the hello.
+    Hardware {
+        /// All of them.
+        decoders: Vec<Decoder>,
     },
     /// The answer to a ping.
     Pong {
@@ -113,6 +121,19 @@ pub struct Target {
     pub max_megapixels: u32,
     /// Which JPEG is wanted.
     pub snapshot: SnapshotSize,
+    /// Whether a hardware decoder may have the keyframe.
+    pub hardware: HardwareUse,
+}
+
+/// What a probe may use of the hardware decoders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HardwareUse {
+    /// None: decode in software.
+    Never,
+    /// One that takes it, else software.
+    IfPossible,
+    /// Nothing else, for H.264 and H.265.
+    Only,
 }
 
 impl std::fmt::Debug for Target {
@@ -122,8 +143,8 @@ impl std::fmt::Debug for Target {
 }
 
 impl Target {
-    /// What the worker is told for a request; `transport` is what the pool remembers to work.
-    pub fn new(request: &ProbeRequest, transport: Transport) -> Self {
+    /// What the worker is told for a request; `transport` and `hardware` are what the pool remembers to work.
+    pub fn new(request: &ProbeRequest, transport: Transport, hardware: HardwareUse) -> Self {
         let credentials = request.credentials.as_ref();
         Self {
             location: request.url.to_string(),
@@ -137,6 +158,7 @@ impl Target {
             ca_file: request.ca_file.clone(),
             max_megapixels: request.max_megapixels,
             snapshot: request.snapshot,
+            hardware,
         }
     }
 }

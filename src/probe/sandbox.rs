@@ -1,7 +1,8 @@
 //! What a worker takes away from itself before it reads the first byte of a camera.
 //!
 //! Layers that do not need one another: limits, Landlock where the kernel has it (Raspberry Pi OS ships without), and a
-//! filter of system calls. The worker does it to itself, as its first act, when it has one thread.
+//! filter of system calls. The worker does it to itself, as its first act, when it has one thread; only the worker with the
+//! hardware decoders opens their devices before.
 
 #[cfg(target_pointer_width = "64")]
 mod syscalls;

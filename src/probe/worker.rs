@@ -1,9 +1,10 @@
 //! The worker process: probes what it is told to, many at once, until its socket closes.
 //!
 //! One thread reads the socket; each probe has a thread while it receives, which is almost all waiting; a bounded
-//! number of threads decode. Nothing here decides about health.
+//! number of threads decode. One worker may have the hardware decoders. Nothing here decides about health.
 
 mod decoding;
+mod hardware;
 
 use std::collections::HashMap;
 use std::io;
@@ -15,11 +16,12 @@ use std::time::{Duration, Instant};
 
 use super::classify::{End, classify};
 use super::pipeline::receive::{Received, receive};
-use super::pipeline::{elements, hardware};
+use super::pipeline::{elements, hardware as found};
 use super::protocol::{FromWorker, Target, ToWorker, read_frame, write_frame};
 use super::{pipeline, sandbox};
 use crate::model::{Look, ProbeReport, Stage, Transport};
 use decoding::{Decoded, Decoding, Job};
+use hardware::Opened;
 
 /// Stack of a receiving thread: it only waits, GStreamer's own threads do the work.
 const STACK_BYTES: usize = 256 * 1024;
@@ -27,23 +29,39 @@ const STACK_BYTES: usize = 256 * 1024;
 /// How long a worker whose monitor is gone may take to hang up its sessions.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// Runs a worker on the socket that is its standard input.
+/// Runs a worker on the socket that is its standard input. With `with_hardware` it has the hardware decoders.
 ///
 /// # Errors
 /// When the socket or GStreamer fails; a broken camera is no error.
-pub fn run(decode_slots: usize) -> anyhow::Result<()> {
+pub fn run(decode_slots: usize, with_hardware: bool) -> anyhow::Result<()> {
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    // Devices are opened for writing, which the sandbox does not allow. Nothing of a camera has been read by then.
+    let opened = if with_hardware { Some(open_devices()?) } else { None };
     let layers = sandbox::enter()?;
     pipeline::init()?;
+    let bank = opened.map(Opened::test);
     let mut reader = socket.try_clone()?;
     let worker = Arc::new(Worker {
         socket: Mutex::new(socket),
         running: Mutex::new(HashMap::new()),
         idle: Condvar::new(),
-        decoding: Decoding::start(decode_slots)?,
+        decoding: Decoding::start(decode_slots, bank.as_ref())?,
     });
-    worker
-        .say(&FromWorker::Hello { missing: elements::missing(), decoders: hardware::overview(), sandbox: layers }, &[]);
+    let hello = FromWorker::Hello {
+        missing: elements::missing(),
+        decoders: found::overview(),
+        sandbox: layers,
+        hardware: bank.as_ref().map_or_else(found::not_tried, |bank| bank.decoders()),
+    };
+    worker.say(&hello, &[]);
+    if let Some(bank) = &bank {
+        let worker = Arc::downgrade(&worker);
+        bank.on_change(move |decoders| {
+            if let Some(worker) = worker.upgrade() {
+                worker.say(&FromWorker::Hardware { decoders }, &[]);
+            }
+        });
+    }
     while let Ok(Some((message, _))) = read_frame::<ToWorker>(&mut reader) {
         match message {
             ToWorker::Probe { id, target } => worker.clone().start(id, target),
@@ -54,6 +72,11 @@ pub fn run(decode_slots: usize) -> anyhow::Result<()> {
     worker.cancel(|_| true);
     worker.wait_until_idle(GOODBYE);
     Ok(())
+}
+
+fn open_devices() -> anyhow::Result<Opened> {
+    pipeline::init()?;
+    Ok(Opened::all())
 }
 
 struct Worker {
@@ -179,14 +202,14 @@ impl Worker {
                     }
                 });
             },
-            |received| self.decode(id, target, received, answer),
+            |received| self.decode(id, target, deadline, received, answer),
         );
         // The decoding thread has a deadline of its own; what a hung decoder costs is the pool's to bound.
         let decoded = if received.result.is_ok() { answers.recv().ok() } else { None };
         (received, decoded)
     }
 
-    fn decode(&self, id: u64, target: &Target, received: &Received, answer: SyncSender<Decoded>) {
+    fn decode(&self, id: u64, target: &Target, deadline: Instant, received: &Received, answer: SyncSender<Decoded>) {
         let keyframe = match &received.result {
             Ok(keyframe) => keyframe,
             // Not the last word: UDP may come next.
@@ -197,9 +220,14 @@ impl Worker {
             }
         };
         self.say(&FromWorker::Decoding { id }, &[]);
-        let job =
-            Job { sample: keyframe.sample.clone(), codec: keyframe.video.codec, snapshot: target.snapshot, answer };
-        self.decoding.put(job);
+        self.decoding.put(Job {
+            sample: keyframe.sample.clone(),
+            codec: keyframe.video.codec,
+            snapshot: target.snapshot,
+            hardware: target.hardware,
+            deadline,
+            answer,
+        });
     }
 }
 
@@ -232,7 +260,8 @@ fn finish(received: Received, decoded: Option<Decoded>, started: Instant) -> (Pr
         return (report, Vec::new());
     };
     phases.add(Stage::Decode, decoded.decode_took);
-    video.decoder = Some(hardware::software_decoder(video.codec).to_owned());
+    (video.decoder, video.hardware) = (decoded.decoder, decoded.hardware);
+    video.hardware_refused = decoded.hardware_refused;
     if let Some((width, height)) = decoded.size_px {
         (video.width, video.height) = (Some(width), Some(height));
     }

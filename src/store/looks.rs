@@ -14,7 +14,10 @@ impl Store {
     /// [`StoreError`] when the database cannot be read.
     pub async fn looks(&self) -> Result<HashMap<StreamId, String>, StoreError> {
         let query = |connection: &Connection| -> rusqlite::Result<Vec<(String, String)>> {
-            connection.prepare("SELECT stream, past FROM looks")?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+            connection
+                .prepare("SELECT stream, past FROM looks")?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
         };
         let rows = self.inner.readers.read(query).await?;
         Ok(rows.into_iter().filter_map(|(id, past)| Some((StreamId::new(&id)?, past))).collect())

@@ -123,7 +123,8 @@ impl Server {
             drop(sender);
         });
         let store = Store::open(dir.path()).await.unwrap();
-        let monitor = Monitor::new(status.clone(), store.clone(), handle.clone(), config.clone(), Arc::new(SystemClock));
+        let monitor =
+            Monitor::new(status.clone(), store.clone(), handle.clone(), config.clone(), Arc::new(SystemClock));
         let monitor = monitor.handle();
         let parts = WebParts {
             status,

@@ -78,9 +78,7 @@ pub(super) fn summary(row: &StreamStatus, role: Role, heartbeats: usize, paused_
     // One failure is not yet a state: what is shown beside a state must explain that state.
     let (message, issues) = match report {
         None => ("Not probed yet.".to_owned(), Vec::new()),
-        Some(report) => {
-            (message(row, report, role), report.issues().to_vec())
-        }
+        Some(report) => (message(row, report, role), report.issues().to_vec()),
     };
     Summary {
         id: stream.id.clone(),

@@ -36,7 +36,16 @@ fn scene(seed: usize, noise: usize) -> Look {
 }
 
 fn video(codec: Codec, width: u32) -> VideoFacts {
-    VideoFacts { codec, profile: None, width: Some(width), height: Some(720), fps: None, decoder: None, hardware: false }
+    VideoFacts {
+        codec,
+        profile: None,
+        width: Some(width),
+        height: Some(720),
+        fps: None,
+        decoder: None,
+        hardware: false,
+        hardware_refused: None,
+    }
 }
 
 /// Judges one picture after the other.
@@ -80,7 +89,11 @@ fn an_issue_counts_when_it_was_seen_twice_and_goes_at_once() {
     let stream = gate();
     let mut past = learned(&stream);
     let fog = Look { luma_p5: 140, luma_p95: 160, ..scene(1, 50) };
-    let issues = judge(&mut past, &stream, [fog.clone(), scene(1, 51), fog.clone(), Look { media_time: Some(1), ..fog }, scene(1, 52)]);
+    let issues = judge(
+        &mut past,
+        &stream,
+        [fog.clone(), scene(1, 51), fog.clone(), Look { media_time: Some(1), ..fog }, scene(1, 52)],
+    );
     assert_eq!(issues, [vec![], vec![], vec![], vec![PictureIssue::LowContrast], vec![]]);
 }
 

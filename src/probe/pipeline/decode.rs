@@ -2,11 +2,11 @@
 //!
 //! A slot is a decoder between two pads of ours, without a pipeline and without a thread: pushing a keyframe runs the
 //! decoder in the calling thread. A SEGMENT_DONE event drains it without EOS, so the next keyframe, of any size, goes
-//! into the same decoder. A slot that errs in any way is thrown away: never may one camera's picture be taken for
-//! another's.
+//! into the same decoder. A slot that errs in any way is thrown away, or begun anew when it is a hardware decoder: never
+//! may one camera's picture be taken for another's.
 
 use std::cell::Cell;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,9 +18,10 @@ use gstreamer_video as gst_video;
 use super::elements::{make, set_if_there};
 use super::hardware::software_decoder;
 use crate::model::Codec;
+use crate::probe::decoders::Flaw;
 use crate::probe::picture::{Decoded, Matrix, Plane};
 
-/// How long a decoder with threads of its own may take for one picture.
+/// How long a software decoder with threads of its own may take for one picture.
 const DECODE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Formats that [`Picture::planes`] reads; `videoconvert` makes one of them of anything else.
@@ -55,8 +56,14 @@ pub fn watch_libav() {
 pub enum DecodeFault {
     /// No decoder is installed.
     NoDecoder,
-    /// The camera's data is at fault.
-    Undecodable(&'static str),
+    /// There was one and it gave no picture that counts.
+    Flawed(Flaw),
+}
+
+impl From<Flaw> for DecodeFault {
+    fn from(flaw: Flaw) -> Self {
+        Self::Flawed(flaw)
+    }
 }
 
 /// A decoded picture, as the decoder left it.
@@ -103,6 +110,16 @@ impl Picture {
         let full_range = colorimetry.range() == gst_video::VideoColorRange::Range0_255;
         Some(look(&Decoded { luma, chroma, matrix, full_range }))
     }
+
+    /// The same picture in memory of our own. What a hardware decoder gives is one of its few buffers, which it may
+    /// want back, and slow to read from more than once.
+    ///
+    /// # Errors
+    /// [`Flaw::Unreadable`] when the processor cannot reach that memory.
+    pub fn copied(self) -> Result<Self, Flaw> {
+        let buffer = self.buffer.copy_deep().map_err(|_| Flaw::Unreadable)?;
+        Ok(Self { buffer, info: self.info })
+    }
 }
 
 /// What comes out of the decoder, shared with the pad that takes it.
@@ -119,7 +136,7 @@ pub struct Slot {
     /// Kept here because a link holds no reference to its pads.
     taker: gst::Pad,
     output: Arc<Output>,
-    frames: Receiver<gst::Buffer>,
+    frames: Receiver<Result<gst::Buffer, Flaw>>,
     caps: Option<gst::Caps>,
     pushed: u64,
 }
@@ -135,12 +152,22 @@ impl Drop for Slot {
 }
 
 impl Slot {
-    /// Makes and starts a decoder.
+    /// Makes and starts a software decoder.
     ///
     /// # Errors
     /// When there is none for this codec.
     pub fn new(codec: Codec) -> anyhow::Result<Self> {
-        let decoder = make(software_decoder(codec))?;
+        let mut slot = Self::open(codec, make(software_decoder(codec))?)?;
+        slot.start()?;
+        Ok(slot)
+    }
+
+    /// Puts a decoder between the pads and opens its device, if it has one: that is what an element does in READY
+    /// (GStreamer documentation, "Element states").
+    ///
+    /// # Errors
+    /// When the device does not open.
+    pub fn open(codec: Codec, decoder: gst::Element) -> anyhow::Result<Self> {
         // Frame threads would hold the first picture back until they are all busy.
         set_if_there(&decoder, "max-threads", "1");
         let convert = make("videoconvert")?;
@@ -148,21 +175,57 @@ impl Slot {
         let output = Arc::new(Output::default());
         // A drained decoder gives one picture, or two fields' worth; more than 4 are not this keyframe's and are dropped.
         let (sender, frames) = sync_channel(4);
-        let taker = take_pad(&output, sender)?;
-        let elements = vec![decoder, convert];
-        for element in &elements {
-            element.set_state(gst::State::Playing)?;
-        }
-        gst::Element::link(&elements[0], &elements[1])?;
+        let taker = take_pad(&output, sender.clone())?;
+        let bus = gst::Bus::new();
+        bus.set_sync_handler(move |_, message| {
+            if let gst::MessageView::Error(error) = message.view() {
+                let _ = sender.try_send(Err(flaw_of(&error.error())));
+            }
+            gst::BusSyncReply::Drop
+        });
+        decoder.set_bus(Some(&bus));
+        gst::Element::link(&decoder, &convert)?;
         let static_pad = |element: &gst::Element, name| {
             element.static_pad(name).ok_or_else(|| anyhow::anyhow!("{} has no pad {name}", element.name()))
         };
-        input.link(&static_pad(&elements[0], "sink")?)?;
-        static_pad(&elements[1], "src")?.link(&taker)?;
-        taker.set_active(true)?;
-        input.set_active(true)?;
-        input.push_event(gst::event::StreamStart::new("keyframe"));
-        Ok(Self { codec, elements, input, taker, output, frames, caps: None, pushed: 0 })
+        input.link(&static_pad(&decoder, "sink")?)?;
+        static_pad(&convert, "src")?.link(&taker)?;
+        let slot =
+            Self { codec, elements: vec![decoder, convert], input, taker, output, frames, caps: None, pushed: 0 };
+        slot.set_state(gst::State::Ready)?;
+        Ok(slot)
+    }
+
+    /// Starts an opened decoder.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(&mut self) -> anyhow::Result<()> {
+        self.set_state(gst::State::Playing)?;
+        self.taker.set_active(true)?;
+        self.input.set_active(true)?;
+        self.input.push_event(gst::event::StreamStart::new("keyframe"));
+        Ok(())
+    }
+
+    /// Begins anew after a fault without closing the device, which could not be opened again.
+    ///
+    /// # Errors
+    /// When the decoder does not start again.
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        self.input.set_active(false)?;
+        self.taker.set_active(false)?;
+        self.set_state(gst::State::Ready)?;
+        self.caps = None;
+        while self.frames.try_recv().is_ok() {}
+        self.start()
+    }
+
+    fn set_state(&self, state: gst::State) -> anyhow::Result<()> {
+        for element in &self.elements {
+            element.set_state(state)?;
+        }
+        Ok(())
     }
 
     /// The codec it was made for.
@@ -170,14 +233,27 @@ impl Slot {
         self.codec
     }
 
-    /// Decodes one keyframe. After a fault the slot must not be used again.
+    /// True when the decoder says that it takes this profile, level and size.
+    pub fn takes(&self, sample: &gst::Sample) -> bool {
+        let taken = self.elements[0].static_pad("sink").map(|pad| pad.query_caps(None));
+        taken.zip(sample.caps()).is_some_and(|(taken, caps)| taken.can_intersect(caps))
+    }
+
+    /// Decodes one keyframe in a software decoder. After a flaw the slot must not be used again.
     ///
     /// # Errors
-    /// [`DecodeFault`]; which of them says whose fault it is.
-    pub fn decode(&mut self, sample: &gst::Sample) -> Result<Picture, DecodeFault> {
-        let (Some(buffer), Some(caps)) = (sample.buffer(), sample.caps()) else {
-            return Err(DecodeFault::Undecodable("an empty access unit"));
-        };
+    /// [`Flaw`].
+    pub fn decode(&mut self, sample: &gst::Sample) -> Result<Picture, Flaw> {
+        self.decode_within(sample, DECODE_TIMEOUT)
+    }
+
+    /// Decodes one keyframe. After a flaw the slot must be thrown away or begun anew. A decoder that works in the
+    /// calling thread is not held to `limit`.
+    ///
+    /// # Errors
+    /// [`Flaw`].
+    pub fn decode_within(&mut self, sample: &gst::Sample, limit: Duration) -> Result<Picture, Flaw> {
+        let (Some(buffer), Some(caps)) = (sample.buffer(), sample.caps()) else { return Err(Flaw::Empty) };
         COMPLAINTS.set(0);
         self.pushed += 1;
         // A time stamp that no other picture of this slot has.
@@ -193,38 +269,62 @@ impl Slot {
         if self.caps.as_deref() != Some(caps) {
             self.caps = Some(caps.to_owned());
             if !self.input.push_event(gst::event::Caps::new(&caps.to_owned())) {
-                return Err(DecodeFault::Undecodable("the decoder refuses its format"));
+                return Err(Flaw::Format);
             }
         }
         self.input.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
         let flow = self.input.push(keyframe);
         // Drains the decoder without ending the stream.
         self.input.push_event(gst::event::SegmentDone::new(stamp));
-        if flow.is_err() {
-            return Err(DecodeFault::Undecodable("the decoder gave up on it"));
+        if let Err(error) = flow {
+            // What the element has told of it says more.
+            let told = self.frames.try_iter().find_map(Result::err);
+            return Err(told.unwrap_or(match error {
+                gst::FlowError::NotNegotiated => Flaw::Format,
+                _ => Flaw::GaveUp,
+            }));
         }
-        let frame = self.frames.recv_timeout(DECODE_TIMEOUT);
-        let frame = frame.map_err(|_| DecodeFault::Undecodable("the decoder gave no picture"))?;
+        let frame = self.frames.recv_timeout(limit).map_err(|_| Flaw::Silent)??;
         if frame.pts() != Some(stamp) || self.frames.try_recv().is_ok() {
-            return Err(DecodeFault::Undecodable("the decoder gave another picture than was asked for"));
+            return Err(Flaw::Stranger);
         }
         if frame.flags().contains(gst::BufferFlags::CORRUPTED) || COMPLAINTS.get() > 0 {
-            return Err(DecodeFault::Undecodable("the decoder had to conceal damage"));
+            return Err(Flaw::Damaged);
         }
         let info = self.output.info.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let info = info.ok_or(DecodeFault::Undecodable("a picture without a format"))?;
-        Ok(Picture { buffer: frame, info })
+        Ok(Picture { buffer: frame, info: info.ok_or(Flaw::Unreadable)? })
+    }
+}
+
+/// What an element's error says, by its domain and code; its text is never read.
+fn flaw_of(error: &gst::glib::Error) -> Flaw {
+    use gst::{CoreError, ResourceError, StreamError};
+    if error.matches(ResourceError::NoSpaceLeft) {
+        Flaw::NoMemory
+    } else if error.kind::<ResourceError>().is_some() {
+        Flaw::Device
+    } else if matches!(error.kind(), Some(CoreError::Negotiation | CoreError::Caps))
+        || matches!(
+            error.kind(),
+            Some(
+                StreamError::Format | StreamError::WrongType | StreamError::NotImplemented | StreamError::CodecNotFound
+            )
+        )
+    {
+        Flaw::Format
+    } else {
+        Flaw::GaveUp
     }
 }
 
 /// The pad that takes what the decoder gives.
-fn take_pad(output: &Arc<Output>, frames: std::sync::mpsc::SyncSender<gst::Buffer>) -> anyhow::Result<gst::Pad> {
+fn take_pad(output: &Arc<Output>, frames: SyncSender<Result<gst::Buffer, Flaw>>) -> anyhow::Result<gst::Pad> {
     let caps = gst::Caps::builder("video/x-raw").field("format", gst::List::new(FORMATS)).build();
     let template = gst::PadTemplate::new("sink", gst::PadDirection::Sink, gst::PadPresence::Always, &caps)?;
     let output = output.clone();
     Ok(gst::Pad::builder_from_template(&template)
         .chain_function(move |_, _, buffer| {
-            let _ = frames.try_send(buffer);
+            let _ = frames.try_send(Ok(buffer));
             Ok(gst::FlowSuccess::Ok)
         })
         .event_function(move |_, _, event| {

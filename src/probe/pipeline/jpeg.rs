@@ -43,7 +43,10 @@ impl Encoder {
         // One picture in, one JPEG out; a second one would not be ours and is dropped.
         let (sender, encoded) = sync_channel(1);
         let input = gst::Pad::builder(gst::PadDirection::Src).build();
-        let taker = gst::Pad::builder(gst::PadDirection::Sink)
+        // A pad without a template answers that it takes what it has taken before: pictures of that size and no other.
+        let any = gst::Caps::builder("image/jpeg").build();
+        let template = gst::PadTemplate::new("sink", gst::PadDirection::Sink, gst::PadPresence::Always, &any)?;
+        let taker = gst::Pad::builder_from_template(&template)
             .chain_function(move |_, _, buffer| {
                 let _ = sender.try_send(buffer);
                 Ok(gst::FlowSuccess::Ok)
@@ -94,5 +97,22 @@ impl Encoder {
         let encoded = self.encoded.try_recv().context("the encoder gave no JPEG")?;
         let map = encoded.map_readable()?;
         Ok(Bytes::copy_from_slice(&map))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_of_any_size_one_after_the_other() {
+        crate::probe::pipeline::init().unwrap();
+        let mut encoder = Encoder::new().unwrap();
+        for (width, height) in [(640_usize, 360_usize), (1280, 720), (321, 181), (1280, 720), (640, 360)] {
+            let chroma = vec![128; width.div_ceil(2) * height.div_ceil(2)];
+            let picture = Yuv420 { width, height, y: vec![90; width * height], u: chroma.clone(), v: chroma };
+            let jpeg = encoder.encode(&picture).unwrap();
+            assert!(jpeg.starts_with(&[0xff, 0xd8]), "{width}×{height}");
+        }
     }
 }

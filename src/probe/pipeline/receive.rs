@@ -212,6 +212,7 @@ fn keyframe(sample: gst::Sample, media_time: Option<u32>, target: &Target) -> Re
         fps: fps.map(|f| (f64::from(f.numer()) / f64::from(f.denom()) * 100.0).round() / 100.0),
         decoder: None,
         hardware: false,
+        hardware_refused: None,
     };
     Ok(Keyframe { sample, video, media_time })
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::model::ProbeReport;
+use crate::probe::decoders::Decoder;
 use crate::probe::protocol::{ToWorker, encode};
 
 /// How one attempt in a worker ended.
@@ -41,6 +42,10 @@ pub struct Link {
     pub begun: AtomicU64,
     /// Decoders and sandbox layers, as the worker said.
     pub facts: (Vec<String>, Vec<String>),
+    /// Hardware decoders, as the worker said last.
+    pub hardware: Mutex<Vec<Decoder>>,
+    /// When the worker was ready.
+    pub since: Instant,
 }
 
 /// A probe that runs in a worker.
@@ -110,6 +115,26 @@ impl Link {
     /// The probes in flight.
     pub fn lock(&self) -> MutexGuard<'_, HashMap<u64, InFlight>> {
         self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The hardware decoders, used or not.
+    pub fn hardware(&self) -> Vec<Decoder> {
+        self.hardware.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes over whether the decoders are used, and gives those that changed. The worker has parsed hostile bytes by
+    /// now: it can name no new ones.
+    pub fn learn_hardware(&self, now: &[Decoder]) -> Vec<Decoder> {
+        let mut known = self.hardware.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = Vec::new();
+        for decoder in known.iter_mut() {
+            let now = now.iter().find(|now| now.element == decoder.element);
+            if let Some(now) = now.filter(|now| now.not_used != decoder.not_used) {
+                (decoder.slots, decoder.not_used) = (now.slots, now.not_used);
+                changed.push(decoder.clone());
+            }
+        }
+        changed
     }
 
     /// Takes a probe out, once.

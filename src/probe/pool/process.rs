@@ -52,8 +52,8 @@ pub struct Worker {
 
 impl Worker {
     /// Starts a process and waits for its hello.
-    pub async fn start(options: &PoolOptions) -> Result<Self, PoolError> {
-        let (child, socket) = spawn::worker(options).map_err(PoolError::Start)?;
+    pub async fn start(options: &PoolOptions, with_hardware: bool) -> Result<Self, PoolError> {
+        let (child, socket) = spawn::worker(options, with_hardware).map_err(PoolError::Start)?;
         let (mut from_worker, mut to_worker): (_, tokio::net::unix::OwnedWriteHalf) = UnixStream::into_split(socket);
         let (outgoing, mut frames) = mpsc::channel::<Vec<u8>>(512);
         let writer = tokio::spawn(async move {
@@ -72,7 +72,7 @@ impl Worker {
             }
         });
         let hello = tokio::time::timeout(HELLO, incoming.recv()).await;
-        let Ok(Some((FromWorker::Hello { missing, decoders, sandbox }, _))) = hello else {
+        let Ok(Some((FromWorker::Hello { missing, decoders, sandbox, hardware }, _))) = hello else {
             return Err(PoolError::Mute);
         };
         if !missing.is_empty() {
@@ -85,6 +85,8 @@ impl Worker {
             next_id: AtomicU64::new(1),
             begun: AtomicU64::new(0),
             facts: (decoders, sandbox),
+            hardware: Mutex::new(hardware),
+            since: Instant::now(),
         });
         Ok(Self { child, link, incoming, writer, reader })
     }
@@ -119,6 +121,11 @@ impl Worker {
                                 probe.verdict = Some(report);
                             }
                         }
+                        Some((FromWorker::Hardware { decoders }, _)) => {
+                            for decoder in self.link.learn_hardware(&decoders) {
+                                tracing::warn!("hardware decoder {decoder}");
+                            }
+                        }
                         Some((FromWorker::Pong { .. } | FromWorker::Hello { .. }, _)) => {}
                     }
                 }
@@ -136,6 +143,9 @@ impl Worker {
                         Some(bytes) if bytes > 2 * seat.memory_limit_bytes() => return Ending::Bloated,
                         Some(bytes) if bytes > seat.memory_limit_bytes() => seat.unpublish(&self.link),
                         _ => {}
+                    }
+                    if seat.wants_another_try(&self.link) {
+                        seat.unpublish(&self.link);
                     }
                     if !seat.is_published(&self.link) {
                         if let Some(retire) = retire.take() {

@@ -13,6 +13,7 @@ use super::memory::Memory;
 use super::process::{Ending, Worker};
 use super::{PoolError, PoolOptions};
 use crate::backoff::Backoff;
+use crate::probe::decoders::{Decoder, NotUsed};
 use crate::probe::protocol::{Target, ToWorker, encode};
 
 /// What a probe may take beyond its own deadline: hanging up, the queue of the decoder, the JPEG.
@@ -36,9 +37,17 @@ pub struct Shared {
     pub cancel: CancellationToken,
 }
 
+/// Why a stream is kept away from the hardware decoders when it took their worker down.
+const LOST_WITH_IT: &str = "the worker with the hardware decoders was lost while it had this stream";
+
+/// Hardware decoders that do not work are tried again this often, by a new worker: only its start opens devices.
+const ANOTHER_TRY: Duration = Duration::from_secs(3_600);
+
 /// One seat.
 pub struct Seat {
     options: PoolOptions,
+    /// Its workers have the hardware decoders.
+    with_hardware: bool,
     link: Mutex<Option<Arc<Link>>>,
     opened: AtomicBool,
     shared: Shared,
@@ -47,7 +56,12 @@ pub struct Seat {
 impl Seat {
     /// A seat without a worker yet.
     pub fn new(options: PoolOptions, shared: Shared) -> Self {
-        Self { options, link: Mutex::default(), opened: AtomicBool::new(false), shared }
+        Self { options, with_hardware: false, link: Mutex::default(), opened: AtomicBool::new(false), shared }
+    }
+
+    /// The same for a worker that has the hardware decoders.
+    pub fn with_hardware(self) -> Self {
+        Self { with_hardware: true, ..self }
     }
 
     /// Starts the first worker and whatever keeps the seat occupied from then on. Does nothing the second time.
@@ -55,7 +69,7 @@ impl Seat {
         if self.opened.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
-        let first = match Worker::start(&self.options).await {
+        let first = match Worker::start(&self.options, self.with_hardware).await {
             Ok(first) => first,
             Err(error) => {
                 self.opened.store(false, Ordering::Relaxed);
@@ -66,6 +80,11 @@ impl Seat {
         let seat = self.clone();
         self.shared.tasks.spawn(async move { seat.occupy(first, link).await });
         Ok(())
+    }
+
+    /// True from the first worker on, also while there is none for a moment.
+    pub fn is_open(&self) -> bool {
+        self.opened.load(Ordering::Relaxed)
     }
 
     /// True when a probe could begin now.
@@ -86,6 +105,18 @@ impl Seat {
     /// Decoders and sandbox layers, as the worker said.
     pub fn facts(&self) -> Option<(Vec<String>, Vec<String>)> {
         self.current().map(|link| link.facts.clone())
+    }
+
+    /// Hardware decoders, as the worker said; `None` while there is no worker.
+    pub fn hardware(&self) -> Option<Vec<Decoder>> {
+        self.current().map(|link| link.hardware())
+    }
+
+    /// True when a new worker might find hardware decoders that this one could not use.
+    pub fn wants_another_try(&self, link: &Link) -> bool {
+        self.with_hardware
+            && link.since.elapsed() > ANOTHER_TRY
+            && link.hardware().iter().filter_map(|decoder| decoder.not_used).any(NotUsed::may_pass)
     }
 
     /// Begins a probe; `None` when there is no room after all.
@@ -191,7 +222,7 @@ impl Seat {
             }
             worker = loop {
                 tokio::select! {
-                    started = Worker::start(&self.options) => match started {
+                    started = Worker::start(&self.options, self.with_hardware) => match started {
                         Ok(worker) => break worker,
                         Err(error) => tracing::error!("{error}"),
                     },
@@ -221,9 +252,18 @@ impl Seat {
         link.lose_all(|probe, count| match ending {
             Ending::Overran if now >= probe.hard_deadline => {
                 self.shared.memory.suspect(&probe.key);
+                if self.with_hardware {
+                    self.shared.memory.refuse_hardware(&probe.key, LOST_WITH_IT, now);
+                }
                 Answer::Overran
             }
-            Ending::Died | Ending::Bloated => Answer::Lost { suspect: probe.decoding || count == 1 },
+            Ending::Died | Ending::Bloated => {
+                let suspect = probe.decoding || count == 1;
+                if self.with_hardware && suspect {
+                    self.shared.memory.refuse_hardware(&probe.key, LOST_WITH_IT, now);
+                }
+                Answer::Lost { suspect }
+            }
             _ => Answer::Lost { suspect: false },
         });
         drop(retire);

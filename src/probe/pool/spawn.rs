@@ -14,7 +14,7 @@ use super::{PoolError, PoolOptions};
 const WARM_UP: Duration = Duration::from_secs(60);
 
 /// What a worker gets of our environment; everything else stays here.
-const PASSED_ON: [&str; 8] = [
+const PASSED_ON: [&str; 10] = [
     "PATH",
     "LD_LIBRARY_PATH",
     "GST_DEBUG",
@@ -22,6 +22,8 @@ const PASSED_ON: [&str; 8] = [
     "GST_PLUGIN_SYSTEM_PATH",
     "GST_PLUGIN_SYSTEM_PATH_1_0",
     "GST_PLUGIN_SCANNER",
+    "LIBVA_DRIVER_NAME",
+    "LIBVA_DRIVERS_PATH",
     "TZ",
 ];
 
@@ -46,12 +48,13 @@ fn command(options: &PoolOptions) -> Command {
 }
 
 /// Starts a worker; the socket is its standard input.
-pub fn worker(options: &PoolOptions) -> std::io::Result<(Child, UnixStream)> {
+pub fn worker(options: &PoolOptions, with_hardware: bool) -> std::io::Result<(Child, UnixStream)> {
     let (ours, theirs) = StdUnixStream::pair()?;
     ours.set_nonblocking(true)?;
     let child = command(options)
         .arg("--decode-slots")
         .arg(options.decode_slots.to_string())
+        .args(with_hardware.then_some("--hardware"))
         .env("GST_REGISTRY_UPDATE", "no")
         // A worker cannot start the plugin scanner: without a registry it looks itself.
         .env("GST_REGISTRY_FORK", "no")

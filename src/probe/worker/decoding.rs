@@ -1,4 +1,5 @@
-//! The decode slots: a few threads, each with its own warm decoders, that take keyframes from one queue.
+//! The decode slots: a few threads, each with its own warm decoders, that take keyframes from one queue. Where the worker
+//! has hardware decoders, a keyframe is given to one of them first, and to software when that does not work out.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,14 +7,18 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::hardware::{Bank, Tried};
 use crate::model::{Codec, Look, PictureStats};
 use crate::probe::SnapshotSize;
 use crate::probe::classify::End;
+use crate::probe::decoders::{Decoder, Flaw};
 use crate::probe::look::look;
 use crate::probe::picture::{MEASURED_WIDTH_PX, convert, measure, scale_factor};
 use crate::probe::pipeline::Sample;
 use crate::probe::pipeline::decode::{DecodeFault, Picture, Slots};
+use crate::probe::pipeline::hardware::software_decoder;
 use crate::probe::pipeline::jpeg::Encoder;
+use crate::probe::protocol::HardwareUse;
 
 /// One keyframe to decode.
 pub struct Job {
@@ -23,6 +28,10 @@ pub struct Job {
     pub codec: Codec,
     /// Which JPEG is wanted.
     pub snapshot: SnapshotSize,
+    /// Whether a hardware decoder may have it.
+    pub hardware: HardwareUse,
+    /// The probe's deadline: a device that does not answer must leave time for software.
+    pub deadline: Instant,
     /// Where the answer goes; holds one.
     pub answer: SyncSender<Decoded>,
 }
@@ -32,6 +41,12 @@ pub struct Job {
 pub struct Decoded {
     /// What was seen, or how it failed.
     pub result: Result<Seen, End>,
+    /// The element that had it last; `None` when none had it.
+    pub decoder: Option<String>,
+    /// True when that is a hardware decoder.
+    pub hardware: bool,
+    /// Why no hardware decoder will have this stream for a while: element and what was wrong.
+    pub hardware_refused: Option<String>,
     /// Pixels of the picture as decoded.
     pub size_px: Option<(u32, u32)>,
     /// Keyframe to raw picture, without the wait for a slot.
@@ -58,16 +73,19 @@ pub struct Decoding {
 }
 
 impl Decoding {
-    /// Starts the threads.
+    /// Starts the threads: one a slot, and one for each keyframe that a hardware decoder may have.
     ///
     /// # Errors
     /// When a thread cannot be started.
-    pub fn start(slots: usize) -> anyhow::Result<Self> {
+    pub fn start(slots: usize, bank: Option<&Arc<Bank>>) -> anyhow::Result<Self> {
         let (jobs, queue) = sync_channel(256);
         let queue = Arc::new(Mutex::new(queue));
-        for number in 0..slots.max(1) {
-            let queue = queue.clone();
-            std::thread::Builder::new().name(format!("decode {number}")).spawn(move || decode_all(&queue))?;
+        // A thread that waits for a device decodes nothing else meanwhile.
+        let waiting = bank.map_or(0, |bank| bank.decoders().iter().map(|decoder| decoder.slots).sum());
+        for number in 0..slots.max(1) + waiting {
+            let (queue, bank) = (queue.clone(), bank.cloned());
+            let thread = std::thread::Builder::new().name(format!("decode {number}"));
+            thread.spawn(move || decode_all(&queue, bank.as_deref()))?;
         }
         Ok(Self { jobs })
     }
@@ -79,26 +97,78 @@ impl Decoding {
     }
 }
 
-fn decode_all(queue: &Mutex<Receiver<Job>>) {
+fn decode_all(queue: &Mutex<Receiver<Job>>, bank: Option<&Bank>) {
     let mut slots = Slots::default();
     let mut encoder = None;
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
-        let _ = job.answer.send(decode_one(&mut slots, &mut encoder, &job));
+        let _ = job.answer.send(decode_one(bank, &mut slots, &mut encoder, &job));
     }
 }
 
-fn decode_one(slots: &mut Slots, encoder: &mut Option<Encoder>, job: &Job) -> Decoded {
+fn decode_one(bank: Option<&Bank>, slots: &mut Slots, encoder: &mut Option<Encoder>, job: &Job) -> Decoded {
     let started = Instant::now();
-    let picture = slots.decode(job.codec, &job.sample);
+    let tried = try_hardware(bank, job);
+    let only = job.hardware == HardwareUse::Only;
+    let software = || Some(software_decoder(job.codec).to_owned());
+    let (picture, decoder, hardware, hardware_refused) = match tried {
+        Some(Tried::Picture(picture, element)) => (Ok(picture), Some(element), true, None),
+        Some(Tried::Flawed(flaw, element)) if only => {
+            (Err(only_end(flaw, &element, job.codec)), Some(element), true, None)
+        }
+        Some(Tried::Flawed(flaw, element)) => {
+            let picture = decode_in_software(slots, job);
+            // When software does not decode it either, the camera is at fault, unless the device hung on it.
+            let refused = (picture.is_ok() || flaw == Flaw::Silent).then(|| format!("{element}: {flaw}"));
+            (picture, software(), false, refused)
+        }
+        Some(Tried::Busy) if only => (Err(End::Overloaded), None, false, None),
+        Some(Tried::NoDecoder(decoder)) if only => (Err(no_decoder(decoder.as_ref(), job.codec)), None, false, None),
+        None | Some(Tried::Busy | Tried::NoDecoder(_)) => (decode_in_software(slots, job), software(), false, None),
+    };
     let decode_took = started.elapsed();
     let (result, size_px) = match picture {
         Ok(picture) => (see(&picture, encoder, job.snapshot), Some((picture.width(), picture.height()))),
-        Err(DecodeFault::NoDecoder) => (Err(End::UnsupportedCodec { name: job.codec.as_str().to_owned() }), None),
-        Err(DecodeFault::Undecodable(what)) => (Err(End::Undecodable { what }), None),
+        Err(end) => (Err(end), None),
     };
-    Decoded { result, size_px, decode_took, picture_took: started.elapsed().saturating_sub(decode_took) }
+    let picture_took = started.elapsed().saturating_sub(decode_took);
+    Decoded { result, decoder, hardware, hardware_refused, size_px, decode_took, picture_took }
+}
+
+/// `None` when it is not to be tried: JPEG is left to software whatever is asked for.
+fn try_hardware(bank: Option<&Bank>, job: &Job) -> Option<Tried> {
+    if job.codec == Codec::Mjpeg || job.hardware == HardwareUse::Never {
+        return None;
+    }
+    let only = job.hardware == HardwareUse::Only;
+    Some(bank.map_or(Tried::NoDecoder(None), |bank| bank.decode(job.codec, &job.sample, job.deadline, only)))
+}
+
+fn decode_in_software(slots: &mut Slots, job: &Job) -> Result<Picture, End> {
+    slots.decode(job.codec, &job.sample).map_err(|fault| match fault {
+        DecodeFault::NoDecoder => End::UnsupportedCodec { name: job.codec.as_str().to_owned() },
+        DecodeFault::Flawed(flaw) => End::Undecodable { what: flaw.as_str() },
+    })
+}
+
+/// What a flaw of the hardware decoder means when nothing else may decode.
+fn only_end(flaw: Flaw, element: &str, codec: Codec) -> End {
+    match flaw {
+        Flaw::Format => End::HardwareOnly { name: codec.as_str().to_owned(), why: format!("{element}: {flaw}") },
+        Flaw::Empty | Flaw::GaveUp | Flaw::Damaged => End::Undecodable { what: flaw.as_str() },
+        Flaw::NoMemory | Flaw::Device | Flaw::Silent | Flaw::Stranger | Flaw::Unreadable | Flaw::Wrong => {
+            End::HardwareFailed { what: format!("{element}: {flaw}") }
+        }
+    }
+}
+
+fn no_decoder(preferred: Option<&Decoder>, codec: Codec) -> End {
+    let why = match preferred.and_then(|decoder| decoder.not_used.map(|why| (decoder, why))) {
+        Some((decoder, why)) => format!("{}: {why}", decoder.element),
+        None => "there is no hardware decoder for it".to_owned(),
+    };
+    End::HardwareOnly { name: codec.as_str().to_owned(), why }
 }
 
 /// Measures the picture and makes its JPEG.
@@ -114,7 +184,7 @@ fn see(picture: &Picture, encoder: &mut Option<Encoder>, snapshot: SnapshotSize)
         let other = wanted_at.filter(|factor| *factor != measured_at).map(|factor| convert(decoded, factor));
         (small, other)
     });
-    let (small, other) = converted.ok_or(End::Undecodable { what: "a picture in an unknown layout" })?;
+    let (small, other) = converted.ok_or(End::Undecodable { what: Flaw::Unreadable.as_str() })?;
     let stats = measure(&small);
     let look = look(&small, f64::from(stats.sharpness));
     let jpeg = wanted_at.and_then(|_| encode(encoder, &other.unwrap_or(small)));

@@ -54,6 +54,7 @@ pub(crate) fn config(streams: Vec<Stream>) -> Config {
         probe: config::Probe {
             timeout: INTERVAL,
             workers: None,
+            hardware: config::Hardware::Auto,
             retry_after: MS(3000),
             failures_to_down: 2,
             successes_to_up: 1,
