@@ -188,7 +188,14 @@ pub(super) mod tests {
                 .map(|size| header.iter().copied().chain((0..*size).map(|i| (i % 251) as u8)).take(*size).collect())
                 .collect();
             let frame = packetise(codec, &units);
-            let mut stamp = Stamp { channel: 2, sequence: 65_530, ssrc: 7, packets_sent: 0, payload_bytes_sent: 0 };
+            let mut stamp = Stamp {
+                channel: 2,
+                payload_type: 35,
+                sequence: 65_530,
+                ssrc: 7,
+                packets_sent: 0,
+                payload_bytes_sent: 0,
+            };
             let mut out = Vec::new();
             stamp.stamp(&frame, 90_000, &mut out);
             let packets: Vec<Vec<u8>> = super::packets(&out).map(<[u8]>::to_vec).collect();
@@ -199,6 +206,7 @@ pub(super) mod tests {
             let markers: Vec<bool> = packets.iter().map(|p| p[1] & 0x80 != 0).collect();
             assert_eq!(markers.iter().filter(|m| **m).count(), 1);
             assert!(markers.last().unwrap());
+            assert!(packets.iter().all(|p| p[1] & 0x7f == 35), "payload type");
             assert_eq!(out.len(), packets.iter().map(|p| p.len() + INTERLEAVED_BYTES).sum::<usize>());
             assert_eq!(stamp.packets_sent as usize, packets.len());
         }
