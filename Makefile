@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Both install what is missing on Debian and Raspberry Pi OS.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test bench lint fmt
+.PHONY: help demo build test bench fuzz lint fmt
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ test: ## formatting, lints, dependencies, every test, documentation
 
 bench: ## the figures, beside ffmpeg; ONLY=keyframe|mid-gop|fleet|hostile for one of them
 	@ONLY="$(ONLY)" scripts/bench
+
+fuzz: ## what reads bytes of others, under random ones; SECONDS=600 in all
+	@SECONDS_TO_RUN="$(SECONDS)" scripts/fuzz
 
 lint: ## formatting, clippy, shellcheck, cargo deny
 	@scripts/install build test rust rust-lint

@@ -33,6 +33,7 @@ mod hostile;
 mod http;
 mod media;
 mod packetise;
+mod reply;
 mod request;
 mod rtsp;
 mod sdp;

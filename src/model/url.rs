@@ -310,8 +310,9 @@ fn is_host(host: &str) -> bool {
         && host.chars().any(|c| c.is_alphanumeric())
 }
 
-/// Decodes `%XX`; a `%` that does not start such a pair stays as it is, because people paste passwords raw.
-fn percent_decode(text: &str) -> String {
+/// Decodes `%XX`; a `%` that does not start such a pair stays as it is, because people paste passwords raw. What does
+/// not become UTF-8 stays as it is altogether.
+pub fn percent_decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut i = 0;

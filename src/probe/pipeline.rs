@@ -7,6 +7,7 @@
 mod challenge;
 pub mod decode;
 pub mod elements;
+mod first_boundary;
 pub mod hardware;
 mod http;
 pub mod jpeg;

@@ -43,12 +43,12 @@ impl Scrubber {
 
     /// The text as it may be shown.
     pub fn clean(&self, text: &str) -> String {
-        let mut out = text.to_owned();
-        for secret in &self.forbidden {
-            out = out.replace(secret.as_str(), "***");
-        }
-        let printable = out.chars().map(|c| if c.is_control() || is_bidi(c) { ' ' } else { c });
-        let mut bounded: String = printable.take(MAX_CHARACTERS).collect();
+        let hide = |text: String| self.forbidden.iter().fold(text, |text, secret| text.replace(secret.as_str(), "***"));
+        let printable =
+            hide(text.to_owned()).chars().map(|c| if c.is_control() || is_bidi(c) { ' ' } else { c }).collect();
+        // Again: only now may a tab have become the space in a password.
+        let out = hide(printable);
+        let mut bounded: String = out.chars().take(MAX_CHARACTERS).collect();
         if out.chars().count() > MAX_CHARACTERS {
             bounded.push('…');
         }
@@ -64,6 +64,13 @@ fn is_bidi(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_control_character_does_not_hide_a_password() {
+        let (url, _) = CameraUrl::parse("rtsp://cam/s").expect("url");
+        let scrubber = Scrubber::new(&url, Some(&Credentials::new("admin", "open sesame")));
+        assert_eq!(scrubber.clean("no: open\tsesame"), "no: ***");
+    }
 
     #[test]
     fn every_form_of_the_password_goes() {

@@ -87,7 +87,8 @@ fn accepts_digest(credentials: &Credentials, rest: &str, method: &str, nonce: &s
     if field("nonce") != nonce || field("username") != credentials.username {
         return false;
     }
-    let a1 = md5_hex(&format!("{}:{REALM}:{}", credentials.username, credentials.password.expose()));
+    // Not always ours: a camera may ask with the reply of another.
+    let a1 = md5_hex(&format!("{}:{}:{}", credentials.username, field("realm"), credentials.password.expose()));
     let a2 = md5_hex(&format!("{method}:{}", field("uri")));
     let expected = match field("qop") {
         "" => md5_hex(&format!("{a1}:{nonce}:{a2}")),

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::auth::Auth;
 use super::clip::Clip;
-use super::fault::Fault;
+use super::fault::{Fault, Method};
+use super::packetise::PAYLOAD_TYPE;
+use super::reply::Reply;
 use crate::model::{Codec, Credentials};
 
 /// How a camera is asked for its video.
@@ -79,6 +81,9 @@ pub struct SimulatedCamera {
     pub(super) gop_loops: u32,
     pub(super) transports: Transports,
     pub(super) fault: Option<Fault>,
+    pub(super) replies: Vec<Reply>,
+    pub(super) video_track: Option<String>,
+    pub(super) payload_type: u8,
 }
 
 impl SimulatedCamera {
@@ -110,6 +115,9 @@ impl SimulatedCamera {
             gop_loops: 1,
             transports: Transports::default(),
             fault: None,
+            replies: Vec::new(),
+            video_track: None,
+            payload_type: PAYLOAD_TYPE,
         }
     }
 
@@ -219,6 +227,31 @@ impl SimulatedCamera {
     #[must_use]
     pub fn fault(mut self, fault: Fault) -> Self {
         self.fault = Some(fault);
+        self
+    }
+
+    /// Gives this answer, as it is written, wherever it would answer this request with the same status on its own: with
+    /// 401 a challenge, with 200 another SDP. In it `{cseq}`, `{host}` (address and port), `{path}`, `{nonce}`, `{level}`
+    /// and `{sps}`, `{pps}`, `{vps}` (Base64) are filled in, `{length}` is the length of the body, and a line `{own}`
+    /// stands for the header lines of its own answer. In a reply to GET all behind the head is one part, and `{jpeg}`
+    /// its picture.
+    #[must_use]
+    pub fn reply(mut self, method: Method, text: impl Into<String>) -> Self {
+        self.replies.push(Reply::new(method, text.into()));
+        self
+    }
+
+    /// Which tracks can be set up: those with this in their URL. Others are answered 404.
+    #[must_use]
+    pub fn video_track(mut self, control: impl Into<String>) -> Self {
+        self.video_track = Some(control.into());
+        self
+    }
+
+    /// The RTP payload type of its video; 96 without this.
+    #[must_use]
+    pub fn payload_type(mut self, payload_type: u8) -> Self {
+        self.payload_type = payload_type & 0x7f;
         self
     }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use super::camera::SimulatedCamera;
 use super::connection::{Connection, Event};
 use super::device::CameraState;
 use super::fault::{Fault, MediaFault, Method};
@@ -101,8 +102,15 @@ async fn stream(mut connection: Connection, camera: &CameraState) -> io::Result<
         format!("multipart/x-mixed-replace; boundary={BOUNDARY}")
     };
     let picture_kind = if fault.is_some_and(Fault::unknown_codec) { "image/x-wavelet" } else { "image/jpeg" };
-    let head =
-        format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n");
+    let own = (
+        format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"),
+        &*format!("--{BOUNDARY}\r\nContent-Type: {picture_kind}\r\nContent-Length: {{length}}\r\n\r\n"),
+        "\r\n",
+    );
+    let reply = camera.description.reply_to(Method::Get, 200).and_then(SimulatedCamera::multipart);
+    let (head, before, behind) = reply.unwrap_or(own);
+    // RFC 9112 section 7.1.
+    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
     connection.outbox.extend_from_slice(head.as_bytes());
     let (timeline, mut next) = Timeline::join(camera);
     let started = tokio::time::Instant::now();
@@ -128,13 +136,17 @@ async fn stream(mut connection: Connection, camera: &CameraState) -> io::Result<
                 for jpeg in &picture.units {
                     let whole = if media == MediaFault::Damaged { jpeg.len() / 2 } else { jpeg.len() };
                     let jpeg = &jpeg[..whole];
-                    let part = format!(
-                        "--{BOUNDARY}\r\nContent-Type: {picture_kind}\r\nContent-Length: {}\r\n\r\n",
-                        jpeg.len()
-                    );
-                    connection.outbox.extend_from_slice(part.as_bytes());
+                    let before = before.replace("{length}", &jpeg.len().to_string());
+                    if chunked {
+                        let length = format!("{:x}\r\n", before.len() + jpeg.len() + behind.len());
+                        connection.outbox.extend_from_slice(length.as_bytes());
+                    }
+                    connection.outbox.extend_from_slice(before.as_bytes());
                     connection.outbox.extend_from_slice(jpeg);
-                    connection.outbox.extend_from_slice(b"\r\n");
+                    connection.outbox.extend_from_slice(behind.as_bytes());
+                    if chunked {
+                        connection.outbox.extend_from_slice(b"\r\n");
+                    }
                 }
             }
         }

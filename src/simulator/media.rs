@@ -119,6 +119,7 @@ impl Media {
             timeline,
             next,
             stamp: Stamp {
+                payload_type: camera.description.payload_type,
                 channel: if let Route::Interleaved { channel } = route { *channel } else { 0 },
                 sequence: u16::from_be_bytes([q0, q1]),
                 ssrc: u32::from_be_bytes([s0, s1, s2, s3]),

@@ -10,10 +10,10 @@ const MAX_PAYLOAD_BYTES: usize = 1_400;
 pub(super) const INTERLEAVED_BYTES: usize = 4;
 /// Without CSRCs and extensions (RFC 3550 section 5.1).
 const RTP_BYTES: usize = 12;
-/// Dynamic payload type of the video.
+/// Dynamic payload type of the video, unless a camera has its own.
 pub(super) const PAYLOAD_TYPE: u8 = 96;
 
-/// The RTP packets of one picture, each with its interleaved header. Channel, sequence number, time stamp and SSRC are
+/// The RTP packets of one picture, each with its interleaved header. Channel, payload type, sequence number, time stamp and SSRC are
 /// zero until [`Stamp::stamp`] fills them in.
 #[derive(Debug, Default)]
 pub(super) struct FrameTemplate {
@@ -30,7 +30,7 @@ impl FrameTemplate {
         self.bytes.extend_from_slice(&[b'$', 0]);
         self.bytes.extend_from_slice(&total.to_be_bytes());
         // Version 2, no padding, no extension, no CSRC.
-        self.bytes.extend_from_slice(&[0x80, PAYLOAD_TYPE]);
+        self.bytes.extend_from_slice(&[0x80, 0]);
         self.bytes.extend_from_slice(&[0; RTP_BYTES - 2]);
         for part in payload {
             self.bytes.extend_from_slice(part);
@@ -85,6 +85,7 @@ pub(super) fn packetise(codec: Codec, units: &[Bytes]) -> FrameTemplate {
 pub(super) struct Stamp {
     /// Of the interleaved header.
     pub(super) channel: u8,
+    pub(super) payload_type: u8,
     /// Of the next packet.
     pub(super) sequence: u16,
     pub(super) ssrc: u32,
@@ -102,6 +103,7 @@ impl Stamp {
         for (start, end) in frame.starts.iter().zip(ends) {
             let packet = &mut out[base + start..base + end];
             packet[1] = self.channel;
+            packet[INTERLEAVED_BYTES + 1] |= self.payload_type;
             packet[6..8].copy_from_slice(&self.sequence.to_be_bytes());
             packet[8..12].copy_from_slice(&rtp_time.to_be_bytes());
             packet[12..16].copy_from_slice(&self.ssrc.to_be_bytes());
@@ -186,7 +188,14 @@ pub(super) mod tests {
                 .map(|size| header.iter().copied().chain((0..*size).map(|i| (i % 251) as u8)).take(*size).collect())
                 .collect();
             let frame = packetise(codec, &units);
-            let mut stamp = Stamp { channel: 2, sequence: 65_530, ssrc: 7, packets_sent: 0, payload_bytes_sent: 0 };
+            let mut stamp = Stamp {
+                channel: 2,
+                payload_type: 35,
+                sequence: 65_530,
+                ssrc: 7,
+                packets_sent: 0,
+                payload_bytes_sent: 0,
+            };
             let mut out = Vec::new();
             stamp.stamp(&frame, 90_000, &mut out);
             let packets: Vec<Vec<u8>> = super::packets(&out).map(<[u8]>::to_vec).collect();
@@ -197,6 +206,7 @@ pub(super) mod tests {
             let markers: Vec<bool> = packets.iter().map(|p| p[1] & 0x80 != 0).collect();
             assert_eq!(markers.iter().filter(|m| **m).count(), 1);
             assert!(markers.last().unwrap());
+            assert!(packets.iter().all(|p| p[1] & 0x7f == 35), "payload type");
             assert_eq!(out.len(), packets.iter().map(|p| p.len() + INTERLEAVED_BYTES).sum::<usize>());
             assert_eq!(stamp.packets_sent as usize, packets.len());
         }

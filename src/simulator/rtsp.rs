@@ -83,6 +83,15 @@ impl Answer {
 impl Conversation<'_> {
     fn send(&mut self, request: &Request, answer: &Answer) {
         let Answer { code, headers, body } = answer;
+        let sequence = request.header("CSeq").unwrap_or_default();
+        if let (Some(camera), Some(method)) = (&self.camera, Method::parse(&request.method))
+            && let Some(reply) = camera.description.reply_to(method, *code)
+        {
+            let address = camera.address.to_string();
+            let text = camera.description.fill(reply, &address, sequence, &camera.nonce, headers);
+            self.connection.outbox.extend_from_slice(text.as_bytes());
+            return;
+        }
         let mut text = format!("RTSP/1.0 {code} {}\r\n", reason_phrase(*code));
         if let Some(sequence) = request.header("CSeq") {
             text.push_str(&format!("CSeq: {sequence}\r\n"));
@@ -144,7 +153,7 @@ impl Conversation<'_> {
             Method::Options => Ok(Answer::ok(PUBLIC.to_owned())),
             Method::Describe if named.is_none() => Ok(Answer::status(404)),
             Method::Describe => Ok(describe(&camera)),
-            Method::Setup if named.is_none() => Ok(Answer::status(404)),
+            Method::Setup if named.is_none() || !has_video(&camera, request) => Ok(Answer::status(404)),
             Method::Setup => self.set_up(&camera, request).await,
             Method::Play => Ok(self.play(&camera)),
             Method::Pause => Ok(self.pause()),
@@ -166,7 +175,8 @@ impl Conversation<'_> {
     fn named_camera(&self, request: &Request) -> Option<Arc<CameraState>> {
         let path = request.path().replacen(&format!("/{TRACK}"), "", 1);
         let path = path.trim_end_matches('/');
-        self.cameras.iter().find(|c| c.description.path.trim_end_matches('/') == path).cloned()
+        let exact = self.cameras.iter().find(|c| c.description.path.trim_end_matches('/') == path);
+        exact.or_else(|| self.cameras.iter().find(|c| c.description.owns_track(path))).cloned()
     }
 
     async fn set_up(&mut self, camera: &Arc<CameraState>, request: &Request) -> io::Result<Answer> {
@@ -225,6 +235,10 @@ impl Conversation<'_> {
             None => Answer::status(455),
         }
     }
+}
+
+fn has_video(camera: &CameraState, request: &Request) -> bool {
+    camera.description.video_track.as_ref().is_none_or(|track| request.target.contains(track))
 }
 
 fn unauthorised(camera: &CameraState, request: &Request) -> Answer {

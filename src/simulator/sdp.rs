@@ -7,7 +7,6 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::camera::{ParameterSets, SimulatedCamera};
 use super::fault::Fault;
-use super::packetise::PAYLOAD_TYPE;
 use crate::model::Codec;
 
 /// The control attribute of the one track, below the camera's path.
@@ -21,6 +20,7 @@ pub(super) fn describe(camera: &SimulatedCamera, address: &str, fault: Option<Fa
         Codec::H264 => "H264",
         _ => "H265",
     };
+    let payload_type = camera.payload_type;
     let mut sdp = format!(
         "v=0\r\no=- 1 1 IN IP4 {address}\r\ns=Media\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\na=control:*\r\na=range:npt=now-\r\n"
     );
@@ -30,7 +30,7 @@ pub(super) fn describe(camera: &SimulatedCamera, address: &str, fault: Option<Fa
     } else {
         write!(
             sdp,
-            "m=video 0 RTP/AVP {PAYLOAD_TYPE}\r\na=rtpmap:{PAYLOAD_TYPE} {}/90000\r\n{}a=framerate:{}.000\r\na=control:{TRACK}\r\n",
+            "m=video 0 RTP/AVP {payload_type}\r\na=rtpmap:{payload_type} {}/90000\r\n{}a=framerate:{}.000\r\na=control:{TRACK}\r\n",
             encoding,
             format_parameters(camera),
             camera.clip.fps(),
@@ -39,31 +39,34 @@ pub(super) fn describe(camera: &SimulatedCamera, address: &str, fault: Option<Fa
     sdp
 }
 
+/// The parameter sets of its clip as Base64: SPS, PPS, VPS, each empty when the codec has none.
+pub(super) fn parameter_sets(camera: &SimulatedCamera) -> [String; 3] {
+    let sets =
+        |kind: u8| camera.clip.parameter_sets(kind).map(|set| STANDARD.encode(set)).collect::<Vec<_>>().join(",");
+    match camera.clip.codec() {
+        Codec::H264 => [sets(7), sets(8), String::new()],
+        _ => [sets(33), sets(34), sets(32)],
+    }
+}
+
+/// Profile, constraint flags and level of H.264 as six hexadecimal digits (RFC 6184 section 8.1); empty without an SPS.
+pub(super) fn profile_level_id(camera: &SimulatedCamera) -> String {
+    // They follow the NAL header.
+    let level = camera.clip.parameter_sets(7).next().and_then(|sps| sps.get(1..4)).unwrap_or_default();
+    level.iter().map(|byte| format!("{byte:02X}")).collect()
+}
+
 fn format_parameters(camera: &SimulatedCamera) -> String {
-    let clip = &camera.clip;
-    let sets = |kind: u8| clip.parameter_sets(kind).map(|set| STANDARD.encode(set)).collect::<Vec<_>>().join(",");
+    let payload_type = camera.payload_type;
+    let [sps, pps, vps] = parameter_sets(camera);
     let in_sdp = camera.parameter_sets != ParameterSets::InBandOnly;
-    match (clip.codec(), in_sdp) {
-        (Codec::H264, true) => {
-            // profile_idc, the constraint flags and level_idc follow the NAL header.
-            let level: String = clip
-                .parameter_sets(7)
-                .next()
-                .and_then(|sps| sps.get(1..4))
-                .unwrap_or_default()
-                .iter()
-                .map(|byte| format!("{byte:02X}"))
-                .collect();
-            format!(
-                "a=fmtp:{PAYLOAD_TYPE} packetization-mode=1;profile-level-id={level};sprop-parameter-sets={},{}\r\n",
-                sets(7),
-                sets(8)
-            )
-        }
-        (Codec::H264, false) => format!("a=fmtp:{PAYLOAD_TYPE} packetization-mode=1\r\n"),
-        (_, true) => {
-            format!("a=fmtp:{PAYLOAD_TYPE} sprop-vps={};sprop-sps={};sprop-pps={}\r\n", sets(32), sets(33), sets(34))
-        }
+    match (camera.clip.codec(), in_sdp) {
+        (Codec::H264, true) => format!(
+            "a=fmtp:{payload_type} packetization-mode=1;profile-level-id={};sprop-parameter-sets={sps},{pps}\r\n",
+            profile_level_id(camera)
+        ),
+        (Codec::H264, false) => format!("a=fmtp:{payload_type} packetization-mode=1\r\n"),
+        (_, true) => format!("a=fmtp:{payload_type} sprop-vps={vps};sprop-sps={sps};sprop-pps={pps}\r\n"),
         (_, false) => String::new(),
     }
 }

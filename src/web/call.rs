@@ -16,6 +16,7 @@ use super::Web;
 use super::accept::Peer;
 use super::errors::{ApiError, not_json, too_large};
 use super::headers;
+use crate::model::url::percent_decode;
 
 /// No body of this API is larger: user names, passwords, tokens.
 const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -49,12 +50,13 @@ impl Call {
         through_proxy && self.headers.get("x-forwarded-proto").is_some_and(|value| value == "https")
     }
 
-    /// The value of a query parameter, percent-decoded; the first one counts.
+    /// The value of a query parameter, percent-decoded; the first one counts. A plus is not a space here: it stands in
+    /// time zone offsets that people write unencoded.
     pub(super) fn query(&self, name: &str) -> Option<String> {
         self.query
             .split('&')
             .filter_map(|pair| pair.split_once('='))
-            .find_map(|(key, value)| (key == name).then(|| decode_query(value)))
+            .find_map(|(key, value)| (key == name).then(|| percent_decode(value)))
             .filter(|value| !value.is_empty())
     }
 }
@@ -139,35 +141,16 @@ async fn read<B: Buf>(
     })
 }
 
-fn decode_query(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut i = 0;
-    while i < bytes.len() {
-        let pair = bytes.get(i + 1..i + 3).filter(|_| bytes[i] == b'%').and_then(|p| std::str::from_utf8(p).ok());
-        match (bytes[i], pair.and_then(|p| u8::from_str_radix(p, 16).ok())) {
-            (_, Some(byte)) => {
-                out.push(byte);
-                i += 3;
-            }
-            (byte, None) => {
-                // A plus is not a space here: it stands in time zone offsets that people write unencoded.
-                out.push(byte);
-                i += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_query_is_decoded() {
-        for (text, decoded) in [("a%2Fb", "a/b"), ("100%", "100%"), ("%zz", "%zz"), ("%", "%"), ("%C3%A4+1", "ä+1")] {
-            assert_eq!(decode_query(text), decoded, "{text}");
+        for (text, decoded) in
+            [("a%2Fb", "a/b"), ("100%", "100%"), ("%zz", "%zz"), ("%", "%"), ("%C3%A4+1", "ä+1"), ("%+1", "%+1")]
+        {
+            assert_eq!(percent_decode(text), decoded, "{text}");
         }
     }
 }

@@ -9,6 +9,7 @@ use gstreamer as gst;
 
 use super::challenge::credentials_for_soup;
 use super::elements::{make, set_if_there};
+use super::first_boundary;
 use super::receive::add_tail;
 use super::watch::{Seen, Watch};
 use crate::model::{Codec, Stage};
@@ -45,6 +46,7 @@ pub fn build(pipeline: &gst::Pipeline, target: &Target, deadline: Instant, watch
     watch.saw(Seen::Begins(Stage::Request));
     if let Some(pad) = source.static_pad("src") {
         watch_answer(&pad, watch);
+        first_boundary::insert_where_missing(&pad);
     }
     demux.connect_pad_added({
         let pipeline = pipeline.downgrade();
