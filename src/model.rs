@@ -8,6 +8,7 @@ pub mod refusal;
 pub mod report;
 pub mod secret;
 pub mod stream;
+pub mod trust;
 pub mod url;
 
 pub use account::{RefreshToken, Role, User};
@@ -18,4 +19,5 @@ pub use refusal::{CameraAccount, Refusal};
 pub use report::{Codec, Heartbeat, Outcome, Phases, ProbeReport, Reason, Stage, VideoFacts};
 pub use secret::{Credentials, Secret};
 pub use stream::{Expect, PictureChecks, Stream, StreamId, Transport};
+pub use trust::{Fingerprint, Trust};
 pub use url::{CameraUrl, Scheme};

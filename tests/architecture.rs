@@ -45,6 +45,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("argon2", &["web"]),
     ("gstreamer*", &["probe::pipeline"]),
     ("glib", &["probe::pipeline"]),
+    ("gio", &["probe::pipeline"]),
+    ("tokio_rustls", &["simulator"]),
     ("seccompiler", &["probe::sandbox"]),
     ("landlock", &["probe::sandbox"]),
     ("libc", &["probe::sandbox"]),

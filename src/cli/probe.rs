@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, EX_USAGE, ProbeArguments, complain, say};
 use crate::model::report::to_ms;
-use crate::model::{CameraUrl, Outcome, ProbeReport, Transport};
+use crate::model::{CameraUrl, Outcome, ProbeReport, Transport, Trust};
 use crate::probe::pool::{Pool, PoolOptions};
 use crate::probe::{ProbeRequest, Prober as _, SnapshotSize};
 
@@ -50,8 +50,7 @@ fn request(config: &Path, arguments: &ProbeArguments) -> Result<(ProbeRequest, S
             credentials,
             transport: Transport::Auto,
             timeout: TIMEOUT,
-            tls_verify: true,
-            ca_file: None,
+            trust: Trust::default(),
             max_megapixels: 40,
             snapshot: SnapshotSize::None,
         };
@@ -64,6 +63,16 @@ fn request(config: &Path, arguments: &ProbeArguments) -> Result<(ProbeRequest, S
     }
     if let Some(transport) = arguments.transport {
         request.transport = transport.into();
+    }
+    if let Some(file) = &arguments.ca_file {
+        let authorities = crate::config::read_ca_file(file).map_err(|error| (format!("--ca-file: {error}"), EX_USAGE))?;
+        request.trust.authorities = Some(authorities);
+    }
+    if let Some(fingerprint) = arguments.tls_fingerprint {
+        request.trust.pinned = Some(fingerprint);
+    }
+    if arguments.insecure {
+        request.trust = Trust { verify: false, pinned: None, ..request.trust };
     }
     request.snapshot = if arguments.snapshot.is_some() { SnapshotSize::Full } else { SnapshotSize::None };
     Ok((request, shown_url))

@@ -1,15 +1,18 @@
 //! The pipelines of a probe, and the only place that names GStreamer.
 //!
 //! [`receive`] opens the camera and ends at the first whole keyframe: `rtsp` or `http` build the source, `watch` sees
-//! what happens. [`decode`] turns that keyframe into a picture in a slot that is kept warm, [`jpeg`] encodes it.
+//! what happens. `authority` judges certificates, `relay` is the TLS of `http`. [`decode`] turns that keyframe into a picture in a slot that is kept warm, [`jpeg`] encodes it.
 
+mod authority;
 mod challenge;
 pub mod decode;
+mod dial;
 pub mod elements;
 pub mod hardware;
 mod http;
 pub mod jpeg;
 pub mod receive;
+mod relay;
 mod rtsp;
 mod second_look;
 mod watch;

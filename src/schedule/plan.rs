@@ -378,8 +378,7 @@ fn is_other_source(old: &Stream, new: &Stream) -> bool {
     old.url != new.url
         || old.credentials != new.credentials
         || old.transport != new.transport
-        || old.tls_verify != new.tls_verify
-        || old.ca_file != new.ca_file
+        || old.trust != new.trust
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use gstreamer as gst;
 
 use super::challenge::credentials_for_soup;
 use super::elements::{make, set_if_there};
-use super::receive::add_tail;
-use super::watch::{Seen, Watch};
+use super::receive::{MAX_LOCATION_CHARACTERS, add_tail};
+use super::relay::Relay;
+use super::watch::{Said, Seen, Watch};
 use crate::model::{Codec, Stage};
 use crate::probe::classify::End;
 use crate::probe::protocol::Target;
@@ -18,10 +19,25 @@ use crate::probe::protocol::Target;
 /// Builds the source into the pipeline and watches it.
 ///
 /// # Errors
-/// When an element is missing.
-pub fn build(pipeline: &gst::Pipeline, target: &Target, deadline: Instant, watch: &Arc<Watch>) -> anyhow::Result<()> {
+/// When an element is missing, or there is no port for the relay. The relay must live as long as the pipeline.
+pub fn build(
+    pipeline: &gst::Pipeline,
+    target: &Target,
+    deadline: Instant,
+    watch: &Arc<Watch>,
+) -> anyhow::Result<Option<Relay>> {
     let source = make("souphttpsrc")?;
-    source.set_property("location", &target.location);
+    let relay = if target.is_tls() { Some(Relay::start(target, deadline, watch)?) } else { None };
+    match &relay {
+        Some(relay) => {
+            let (proxy, location) = relay.proxy_and_location(target);
+            source.set_property("proxy", proxy);
+            source.set_property("location", location);
+        }
+        None => source.set_property("location", &target.location),
+    }
+    // Where a redirect leads is not the element's to decide.
+    source.set_property("automatic-redirect", false);
     if let Some((user, password)) = credentials_for_soup(target, deadline) {
         source.set_property("user-id", user);
         source.set_property("user-pw", password);
@@ -34,15 +50,26 @@ pub fn build(pipeline: &gst::Pipeline, target: &Target, deadline: Instant, watch
     source.set_property("iradio-mode", false);
     source.set_property("timeout", (target.timeout.as_secs() as u32).max(1) + 1);
     source.set_property("user-agent", concat!("StreamPulse/", env!("CARGO_PKG_VERSION")));
-    source.set_property("ssl-strict", target.tls_verify);
     let demux = make("multipartdemux")?;
     set_if_there(&demux, "single-stream", "true");
     pipeline.add_many([&source, &demux])?;
     source.link(&demux)?;
 
     let bus = pipeline.bus().ok_or_else(|| anyhow::anyhow!("a pipeline without a bus"))?;
-    watch.listen(&bus, |_| {});
-    watch.saw(Seen::Begins(Stage::Request));
+    watch.listen(&bus, {
+        let watch = watch.clone();
+        move |said| {
+            if let Said::Element(structure) = said
+                && let Some(location) = redirect(structure)
+            {
+                watch.saw(Seen::Ended(End::Moved { location }));
+            }
+        }
+    });
+    // The relay tells what it does; without it the element connects and asks in one step.
+    if relay.is_none() {
+        watch.saw(Seen::Begins(Stage::Request));
+    }
     if let Some(pad) = source.static_pad("src") {
         watch_answer(&pad, watch);
     }
@@ -65,7 +92,23 @@ pub fn build(pipeline: &gst::Pipeline, target: &Target, deadline: Instant, watch
             }
         }
     });
-    Ok(())
+    Ok(relay)
+}
+
+/// The `Location` of an answer that redirects (RFC 9110 section 15.4).
+fn redirect(answer: &gst::StructureRef) -> Option<String> {
+    let status = answer.get::<u32>("http-status-code").ok().filter(|_| answer.name() == "http-headers")?;
+    if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let location = header(&answer.get::<gst::Structure>("response-headers").ok()?, "location")?;
+    Some(location.chars().take(MAX_LOCATION_CHARACTERS).collect())
+}
+
+/// The value of a header that is there once, its name being of any case (RFC 9110 section 5.1).
+fn header(headers: &gst::Structure, name: &str) -> Option<String> {
+    let (_, value) = headers.iter().find(|(known, _)| known.as_str().eq_ignore_ascii_case(name))?;
+    value.get::<String>().ok()
 }
 
 /// The head of the answer ends the stage `request`; an answer that is a page and not a stream ends the probe.
@@ -88,10 +131,9 @@ fn watch_answer(pad: &gst::Pad, watch: &Arc<Watch>) {
     });
 }
 
-/// The MIME type without its parameters, header names being of any case (RFC 9110 section 5.1).
+/// The MIME type without its parameters.
 fn content_type(headers: gst::Structure) -> Option<String> {
-    let (_, value) = headers.iter().find(|(name, _)| name.as_str().eq_ignore_ascii_case("content-type"))?;
-    let text = value.get::<String>().ok()?;
+    let text = header(&headers, "content-type")?;
     let kind = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     Some(kind.chars().filter(char::is_ascii_graphic).take(40).collect())
 }
