@@ -2,9 +2,11 @@
 
 mod common;
 
-use common::PROGRAM;
 use common::certificates::{Authority, Identity, self_signed};
+use common::{PROGRAM, request};
 use futures_util::StreamExt as _;
+use streampulse::model::{Fingerprint, Reason, Trust};
+use streampulse::probe::Prober as _;
 use streampulse::simulator::{Auth, Fault, Method, SimulatedCamera, Simulator, SimulatorOptions, clips};
 
 /// A simulated camera, how it is asked, and what must be said of it.
@@ -62,7 +64,8 @@ async fn probe(url: &str, arguments: &[String]) -> serde_json::Value {
         .await
         .expect("streampulse probe");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)))
+    serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)))
 }
 
 fn verdict(report: &serde_json::Value) -> String {
@@ -119,7 +122,13 @@ async fn which_certificates_are_taken() {
         rows("self-signed", Some(&own), &[], TLS_FAILED, &seen(&own, "is self-signed")),
         rows("self-signed beside an authority", Some(&own), &by_file, TLS_FAILED, "is self-signed"),
         rows("expired", Some(&expired), &by_file, TLS_FAILED, &seen(&expired, "certificate has expired")),
-        rows("another name", Some(&other_name), &by_file, TLS_FAILED, &seen(&other_name, "certificate is for another name")),
+        rows(
+            "another name",
+            Some(&other_name),
+            &by_file,
+            TLS_FAILED,
+            &seen(&other_name, "certificate is for another name"),
+        ),
         rows("another pin", Some(&good), &pinned, TLS_FAILED, &seen(&good, "is not the pinned one")),
         rows("known and another pin", Some(&good), &[pinned, by_file].concat(), TLS_FAILED, "is not the pinned one"),
     ];
@@ -171,7 +180,8 @@ async fn passwords_sessions_and_times_are_as_without_tls() {
     let own = self_signed(&[NAME]);
     let pinned = ["--tls-fingerprint".to_owned(), own.fingerprint.clone()];
     let mut all = Vec::new();
-    for (account, auth) in [("Basic", Auth::basic("ädmin", "späce ü")), ("Digest", Auth::digest("ädmin", "späce ü"))] {
+    for (account, auth) in [("Basic", Auth::basic("admin", "späce ü")), ("Digest", Auth::digest("admin", "späce ü"))]
+    {
         for camera in cameras(account, Some(&own)) {
             all.push(camera.auth(auth.clone()));
         }
@@ -191,4 +201,37 @@ async fn passwords_sessions_and_times_are_as_without_tls() {
             assert!(report["phases_ms"]["tls"].is_number(), "{name}: {report}");
         }
     }
+}
+
+/// In one worker, where TLS sessions are resumed: what one stream takes is not thereby taken for another.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_stream_has_its_own_terms() {
+    let own = self_signed(&[NAME]);
+    let cameras = cameras("shared", Some(&own));
+    let simulator = Simulator::start(SimulatorOptions::new(cameras)).await.expect("simulator");
+    let pinned = |fingerprint: &str| Trust { pinned: Fingerprint::parse(fingerprint), ..Trust::default() };
+    let terms = [
+        ("any", Trust { verify: false, ..Trust::default() }, Reason::Ok),
+        ("any, again", Trust { verify: false, ..Trust::default() }, Reason::Ok),
+        ("the system's authorities", Trust::default(), Reason::TlsFailed),
+        ("the pinned one", pinned(&own.fingerprint), Reason::Ok),
+        ("another pinned one", pinned(&"00".repeat(32)), Reason::TlsFailed),
+        ("its own authority", Trust { authorities: Some(own.chain.as_str().into()), ..Trust::default() }, Reason::Ok),
+    ];
+    let options = common::pool_options().with_workers(1);
+    let pool = streampulse::probe::pool::Pool::start(options).await.expect("pool");
+    for name in simulator.names() {
+        let mut taken = 0;
+        for (what, trust, reason) in terms.clone() {
+            let mut request = request(&format!("{name} {what}"), &simulator.url(name));
+            request.trust = trust;
+            let probed = pool.probe(request).await;
+            assert_eq!(probed.report.reason(), reason, "{name}: {what}: {:?}", probed.report);
+            taken += usize::from(reason == Reason::Ok);
+            let counts = simulator.counts(name);
+            let opened = counts.sessions_opened + counts.http_sessions_opened;
+            assert_eq!(opened, taken, "{name}: {what}: nothing is asked of a camera that is not trusted");
+        }
+    }
+    pool.close().await;
 }

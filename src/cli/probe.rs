@@ -65,7 +65,8 @@ fn request(config: &Path, arguments: &ProbeArguments) -> Result<(ProbeRequest, S
         request.transport = transport.into();
     }
     if let Some(file) = &arguments.ca_file {
-        let authorities = crate::config::read_ca_file(file).map_err(|error| (format!("--ca-file: {error}"), EX_USAGE))?;
+        let authorities =
+            crate::config::read_ca_file(file).map_err(|error| (format!("--ca-file: {error}"), EX_USAGE))?;
         request.trust.authorities = Some(authorities);
     }
     if let Some(fingerprint) = arguments.tls_fingerprint {

@@ -11,7 +11,8 @@ use super::reader::{Range, Rule, Section, shown_text};
 use super::sections::{HEARTBEAT, TIMEOUT};
 use super::suggest::did_you_mean;
 use crate::model::{
-    CameraUrl, Codec, Credentials, Expect, Fingerprint, PictureChecks, Scheme, Secret, Stream, StreamId, Transport, Trust,
+    CameraUrl, Codec, Credentials, Expect, Fingerprint, PictureChecks, Scheme, Secret, Stream, StreamId, Transport,
+    Trust,
 };
 
 /// Unknown parents for which the nearest stream is looked for.
@@ -225,9 +226,9 @@ fn credentials(in_url: Option<Credentials>, username: Option<&str>, password: Op
 }
 
 fn trust(section: &Section<'_>) -> Trust {
-    let authorities = section.text("ca_file").and_then(|path| {
-        read_ca_file(Path::new(path)).map_err(|message| section.problem("ca_file", message)).ok()
-    });
+    let authorities = section
+        .text("ca_file")
+        .and_then(|path| read_ca_file(Path::new(path)).map_err(|message| section.problem("ca_file", message)).ok());
     let pinned = section.text("tls_fingerprint").and_then(|text| {
         let fingerprint = Fingerprint::parse(text);
         if fingerprint.is_none() {

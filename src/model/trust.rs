@@ -91,7 +91,8 @@ mod tests {
         let plain = "00ff".repeat(16);
         let expected = Fingerprint::parse(&plain).expect("plain");
         assert_eq!(expected.to_string(), format!("sha256:{plain}"));
-        let colons = plain.to_uppercase().as_bytes().chunks(2).map(|p| std::str::from_utf8(p).unwrap()).collect::<Vec<_>>();
+        let colons =
+            plain.to_uppercase().as_bytes().chunks(2).map(|p| std::str::from_utf8(p).unwrap()).collect::<Vec<_>>();
         for text in [format!("SHA256:{plain}"), colons.join(":"), format!(" sha256:{} ", colons.join(":"))] {
             assert_eq!(Fingerprint::parse(&text), Some(expected), "{text}");
         }

@@ -81,7 +81,10 @@ mod tests {
         let flaws = vec![Flaw::Expired, Flaw::OtherName];
         assert_eq!(
             TlsFault::Certificate { flaws, seen }.detail(),
-            format!("the certificate has expired and is for another name; its fingerprint is sha256:{}", "ab".repeat(32))
+            format!(
+                "the certificate has expired and is for another name; its fingerprint is sha256:{}",
+                "ab".repeat(32)
+            )
         );
         assert!(TlsFault::NotPinned { seen }.detail().contains(&seen.to_string()));
     }

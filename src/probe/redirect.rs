@@ -147,8 +147,7 @@ fn shown(location: &str) -> String {
         }
         None => location.to_owned(),
     };
-    let mut shown: String =
-        location.chars().filter(|c| c.is_ascii_graphic()).take(SHOWN_CHARACTERS).collect();
+    let mut shown: String = location.chars().filter(|c| c.is_ascii_graphic()).take(SHOWN_CHARACTERS).collect();
     if location.chars().count() > SHOWN_CHARACTERS {
         shown.push('…');
     }

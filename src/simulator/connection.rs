@@ -97,9 +97,7 @@ impl Connection {
             let wake = due.map_or(give_up, |due| due.min(give_up));
             let (writer, unsent) = (&mut self.writer, &self.outbox[self.sent..]);
             // One operation at a time, each of which may be given up without a loss.
-            let writing = async {
-                if behind { writer.write(unsent).await } else { writer.flush().await.map(|()| 0) }
-            };
+            let writing = async { if behind { writer.write(unsent).await } else { writer.flush().await.map(|()| 0) } };
             tokio::select! {
                 biased;
                 () = self.until.cancelled() => return Ok(Event::Ended),

@@ -175,16 +175,17 @@ impl Listener {
         };
         let tls = match cameras.iter().find_map(|c| c.tls.as_ref().map(|identity| (c, identity))) {
             None => None,
-            Some((camera, identity)) => Some(
-                identity.acceptor().ok_or_else(|| SimulatorError::BadCertificate(camera.name.clone()))?,
-            ),
+            Some((camera, identity)) => {
+                Some(identity.acceptor().ok_or_else(|| SimulatorError::BadCertificate(camera.name.clone()))?)
+            }
         };
         // Bound in any case, so that a camera that refuses connections has a port too.
         let socket = TcpListener::bind(wanted).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
         let cameras =
             cameras.into_iter().map(|c| Arc::new(CameraState::new(c, Arc::clone(&device), address))).collect();
-        let listener = Arc::new(Self { cameras, address, protocol, tls, stop, accepting: tokio::sync::Mutex::new(None) });
+        let listener =
+            Arc::new(Self { cameras, address, protocol, tls, stop, accepting: tokio::sync::Mutex::new(None) });
         if !listener.refuses_connections() {
             *listener.accepting.lock().await = Some(listener.accept(socket));
         }

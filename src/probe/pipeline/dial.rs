@@ -126,10 +126,15 @@ fn shake_hands(
     });
     let shaken = tls.handshake(Some(cancel));
     match (shaken, verdict.take()) {
-        (Ok(()), Some(Ok(()))) => Ok(tls),
         (_, Some(Err(fault))) => Err(End::Tls(fault)),
+        (Ok(()), Some(Ok(()))) => Ok(tls),
+        // A resumed session brings its certificate along.
+        (Ok(()), None) => match tls.peer_certificate().map(|seen| authority::judge(&seen, target)) {
+            Some(Ok(())) => Ok(tls),
+            Some(Err(fault)) => Err(End::Tls(fault)),
+            None => Err(End::Tls(TlsFault::Handshake)),
+        },
         (Err(error), _) if is_silence(&error) => Err(End::Deadline { since_media: None }),
-        // A handshake that nobody was asked about is none to rely on.
         _ => Err(End::Tls(TlsFault::Handshake)),
     }
 }

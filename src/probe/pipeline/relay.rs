@@ -92,16 +92,18 @@ impl Work {
         client.set_read_timeout(Some(left))?;
         client.set_write_timeout(Some(left))?;
         let Some(request) = read_head(&mut client)?.and_then(|head| self.rewritten(&head)) else { return Ok(()) };
-        let mut camera = match dial(&self.target, self.deadline, &self.cancel, |stage| self.watch.saw(Seen::Begins(stage))) {
-            Ok(camera) => camera,
-            Err((stage, end)) => {
-                self.watch.saw(Seen::Begins(stage));
-                self.watch.saw(Seen::Ended(end));
-                return Ok(());
-            }
-        };
+        let mut camera =
+            match dial(&self.target, self.deadline, &self.cancel, |stage| self.watch.saw(Seen::Begins(stage))) {
+                Ok(camera) => camera,
+                Err((stage, end)) => {
+                    self.watch.saw(Seen::Begins(stage));
+                    self.watch.saw(Seen::Ended(end));
+                    return Ok(());
+                }
+            };
         self.watch.saw(Seen::Begins(Stage::Request));
-        camera.write_all(request.as_bytes())?;
+        let request: Vec<u8> = request.chars().filter_map(|c| u8::try_from(c).ok()).collect();
+        camera.write_all(&request)?;
         camera.flush()?;
         pour(&mut camera, &mut client)?;
         client.shutdown(Shutdown::Both)
@@ -139,7 +141,8 @@ fn read_head(client: &mut TcpStream) -> io::Result<Option<String>> {
         }
         head.extend_from_slice(&chunk[..length]);
     }
-    Ok(String::from_utf8(head).ok())
+    // Each byte as the character with its number, so that none is lost: names and passwords have any encoding.
+    Ok(Some(head.into_iter().map(char::from).collect()))
 }
 
 /// Moves what comes until the end. The client may go earlier: then writing fails, or the relay is cancelled.

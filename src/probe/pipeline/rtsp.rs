@@ -142,20 +142,22 @@ fn follow_progress(exchange: &Mutex<Exchange>, watch: &Watch, text: &str) {
 /// request is sent without them, refused, sent with them. A third time would offer a refused password again. Once a
 /// password was accepted, a later stage that is sent twice is a nonce gone stale (RFC 2617 section 3.2.1).
 ///
-/// And nothing is said to a camera whose certificate nobody judged.
+/// And nothing is said over TLS before a certificate was judged.
 fn watch_requests(source: &gst::Element, target: &Target, exchange: &Arc<Mutex<Exchange>>, watch: &Arc<Watch>) {
     let (exchange, watch) = (exchange.clone(), watch.clone());
-    let (has_password, is_tls) = (target.credentials.is_some(), target.is_tls());
+    let (has_password, target) = (target.credentials.is_some(), target.clone());
     source.connect("before-send", false, move |_| {
         let mut exchange = exchange.lock().unwrap_or_else(PoisonError::into_inner);
         exchange.requests += 1;
-        let end = if is_tls && !exchange.trusted {
-            Some(End::Tls(TlsFault::Handshake))
-        } else if has_password && exchange.requests > 2 {
-            Some(End::PasswordRefused)
-        } else {
-            None
-        };
+        if target.is_tls() && !exchange.trusted {
+            let judged = authority::judge_resumed(&target);
+            exchange.trusted = judged.is_ok();
+            if let Err(fault) = judged {
+                watch.saw(Seen::Ended(End::Tls(fault)));
+                return Some(false.to_value());
+            }
+        }
+        let end = if has_password && exchange.requests > 2 { Some(End::PasswordRefused) } else { None };
         let allowed = end.is_none();
         if let Some(end) = end {
             watch.saw(Seen::Ended(end));
