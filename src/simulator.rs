@@ -98,6 +98,9 @@ impl SimulatorOptions {
     }
 }
 
+/// Device, port and scheme: cameras for which these are the same share a socket.
+type Place = (String, u16, &'static str);
+
 /// Running cameras. They end when this is dropped.
 pub struct Simulator {
     cameras: HashMap<String, Arc<CameraState>>,
@@ -116,7 +119,7 @@ impl Simulator {
         let stop = CancellationToken::new();
         let mut simulator = Self { cameras: HashMap::new(), order: Vec::new(), listeners: Vec::new(), stop };
         let mut devices: HashMap<String, Arc<Device>> = HashMap::new();
-        let mut groups: Vec<((String, u16, &'static str), Vec<SimulatedCamera>)> = Vec::new();
+        let mut groups: Vec<(Place, Vec<SimulatedCamera>)> = Vec::new();
         for camera in options.cameras {
             if simulator.order.contains(&camera.name) {
                 return Err(SimulatorError::DuplicateName(camera.name));

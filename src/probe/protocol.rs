@@ -26,7 +26,7 @@ pub enum ToWorker {
         /// Number of the probe, never used twice in one worker.
         id: u64,
         /// What to probe.
-        target: Target,
+        target: Box<Target>,
     },
     /// Nobody waits for this probe any more: hang up politely, no report.
     Cancel {
@@ -100,6 +100,8 @@ pub struct Target {
     pub port: u16,
     /// User and password.
     pub credentials: Option<(String, String)>,
+    /// There is an account, and a redirect led to where it is not taken along.
+    pub password_left_behind: bool,
     /// RTP transport.
     pub transport: Transport,
     /// Deadline from the moment the worker starts.
@@ -128,6 +130,7 @@ impl Target {
             host: request.url.host().to_owned(),
             port: request.url.port(),
             credentials: credentials.map(|c| (c.username.clone(), Secret::expose(&c.password).to_owned())),
+            password_left_behind: false,
             transport,
             timeout: request.timeout,
             trust: request.trust.clone(),
@@ -145,6 +148,7 @@ impl Target {
             host: url.host().to_owned(),
             port: url.port(),
             credentials: self.credentials.clone().filter(|_| with_credentials),
+            password_left_behind: self.password_left_behind || self.credentials.is_some() && !with_credentials,
             ..self.clone()
         }
     }

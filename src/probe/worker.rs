@@ -49,7 +49,7 @@ pub fn run(decode_slots: usize) -> anyhow::Result<()> {
         .say(&FromWorker::Hello { missing: elements::missing(), decoders: hardware::overview(), sandbox: layers }, &[]);
     while let Ok(Some((message, _))) = read_frame::<ToWorker>(&mut reader) {
         match message {
-            ToWorker::Probe { id, target } => worker.clone().start(id, target),
+            ToWorker::Probe { id, target } => worker.clone().start(id, *target),
             ToWorker::Cancel { id } => worker.cancel(|running| running == id),
             ToWorker::Ping { number } => worker.say(&FromWorker::Pong { number }, &[]),
         }

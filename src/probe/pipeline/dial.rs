@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use gio::glib;
@@ -22,6 +23,14 @@ const WATCHING_STACK_BYTES: usize = 64 * 1024;
 pub struct Dialled {
     stream: gio::IOStream,
     cancel: gio::Cancellable,
+    /// Keeps the deadline for as long as the connection is used.
+    timer: Option<SyncSender<()>>,
+}
+
+impl Dialled {
+    fn new(stream: gio::IOStream, cancel: &gio::Cancellable) -> Self {
+        Self { stream, cancel: cancel.clone(), timer: None }
+    }
 }
 
 impl io::Read for Dialled {
@@ -57,11 +66,11 @@ pub fn dial(
     for address in addresses.into_iter().take(2) {
         let address = gio::InetSocketAddress::from(address);
         match connect(&address, deadline, cancel) {
-            Ok(stream) if !target.is_tls() => return Ok(Dialled { stream: stream.upcast(), cancel: cancel.clone() }),
+            Ok(stream) if !target.is_tls() => return Ok(Dialled::new(stream.upcast(), cancel)),
             Ok(stream) => {
                 begins(Stage::Tls);
                 let stream = shake_hands(&stream, target, cancel).map_err(|end| (Stage::Tls, end))?;
-                return Ok(Dialled { stream: stream.upcast(), cancel: cancel.clone() });
+                return Ok(Dialled::new(stream.upcast(), cancel));
             }
             Err(error) if is_silence(&error) => failed = End::Deadline { since_media: None },
             Err(error) => failed = End::Connect(kind_of(&error)),
@@ -76,19 +85,24 @@ pub fn dial(
 /// As [`dial`].
 pub fn dial_until(target: &Target, deadline: Instant) -> Result<Dialled, (Stage, End)> {
     let cancel = gio::Cancellable::new();
-    cancel_at(&cancel, deadline);
-    dial(target, deadline, &cancel, |_| {})
+    let timer = cancel_at(&cancel, deadline);
+    Ok(Dialled { timer, ..dial(target, deadline, &cancel, |_| {})? })
 }
 
-/// Cancels at that moment. Whoever is done earlier is not disturbed by it.
-fn cancel_at(cancel: &gio::Cancellable, deadline: Instant) {
+/// Cancels at that moment, unless what is returned is dropped before.
+fn cancel_at(cancel: &gio::Cancellable, deadline: Instant) -> Option<SyncSender<()>> {
     let cancel = cancel.clone();
+    // Nothing is ever sent: its end is the news.
+    let (timer, done) = sync_channel(1);
     let watching = std::thread::Builder::new().name("deadline".to_owned()).stack_size(WATCHING_STACK_BYTES);
-    // Without the thread the socket's own timeout, in whole seconds, holds.
-    let _started = watching.spawn(move || {
-        std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
-        cancel.cancel();
+    let started = watching.spawn(move || {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if done.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
+            cancel.cancel();
+        }
     });
+    // Without the thread the socket's own timeout, in whole seconds, holds.
+    started.ok().map(|_| timer)
 }
 
 fn connect(

@@ -157,7 +157,11 @@ fn at_the_deadline(watch: &Watch, target: &Target) -> (Stage, End) {
 /// What an element's error means, by what else is known.
 fn explain(facts: &ErrorFacts, watch: &Watch, target: &Target, current: Stage) -> (Stage, End) {
     let stage = watch.stage();
-    let end = if let Some(code) = facts.status {
+    let end = if facts.status == Some(401) && target.password_left_behind {
+        // Nobody refused a password: none was sent.
+        let place = format!("{}, port {}", target.host, target.port);
+        End::Redirect { why: format!("a redirect to {place}, which asks for a password that is not sent there") }
+    } else if let Some(code) = facts.status {
         End::Status(code)
     } else if stage == Stage::Request && target.is_tls() {
         // The relay had its handshake.
