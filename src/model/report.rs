@@ -93,13 +93,6 @@ impl Phases {
         *slot = Some(slot.unwrap_or_default() + took);
     }
 
-    /// Adds the times of an earlier part of the same probe, or of a later one.
-    pub fn add_all(&mut self, other: &Self) {
-        for (stage, took) in other.iter() {
-            self.add(stage, took);
-        }
-    }
-
     /// The time of a stage, `None` when it was not reached.
     pub fn get(&self, stage: Stage) -> Option<Duration> {
         self.0[stage as usize]

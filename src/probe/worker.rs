@@ -155,7 +155,7 @@ impl Worker {
         let mut on_the_way = Phases::default();
         let (received, decoded) = loop {
             let (mut received, decoded) = self.try_transports(id, &target, deadline, cancel);
-            on_the_way.add_all(&received.phases);
+            received.phases.iter().for_each(|(stage, took)| on_the_way.add(stage, took));
             received.phases = on_the_way;
             let Err((stage, End::Moved { location })) = &received.result else { break (received, decoded) };
             let addresses = |host: &str| match resolve(host, target.port, deadline) {

@@ -24,12 +24,12 @@ pub struct Dialled {
     stream: gio::IOStream,
     cancel: gio::Cancellable,
     /// Keeps the deadline for as long as the connection is used.
-    timer: Option<SyncSender<()>>,
+    _timer: Option<SyncSender<()>>,
 }
 
 impl Dialled {
     fn new(stream: gio::IOStream, cancel: &gio::Cancellable) -> Self {
-        Self { stream, cancel: cancel.clone(), timer: None }
+        Self { stream, cancel: cancel.clone(), _timer: None }
     }
 }
 
@@ -85,8 +85,8 @@ pub fn dial(
 /// As [`dial`].
 pub fn dial_until(target: &Target, deadline: Instant) -> Result<Dialled, (Stage, End)> {
     let cancel = gio::Cancellable::new();
-    let timer = cancel_at(&cancel, deadline);
-    Ok(Dialled { timer, ..dial(target, deadline, &cancel, |_| {})? })
+    let _timer = cancel_at(&cancel, deadline);
+    Ok(Dialled { _timer, ..dial(target, deadline, &cancel, |_| {})? })
 }
 
 /// Cancels at that moment, unless what is returned is dropped before.
