@@ -60,7 +60,16 @@ const OWNERS: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that take values and a time and touch nothing outside: (module, paths they may not name).
-const PURE: &[&str] = &["model", "health", "backoff", "schedule::plan", "probe::classify", "probe::picture"];
+const PURE: &[&str] = &[
+    "model",
+    "health",
+    "backoff",
+    "schedule::plan",
+    "probe::classify",
+    "probe::picture",
+    "probe::certificate",
+    "probe::redirect",
+];
 const IMPURE_PATHS: &[&str] = &[
     "tokio",
     "std::fs",

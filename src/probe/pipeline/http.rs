@@ -16,10 +16,10 @@ use crate::model::{Codec, Stage};
 use crate::probe::classify::End;
 use crate::probe::protocol::Target;
 
-/// Builds the source into the pipeline and watches it.
+/// Builds the source into the pipeline and watches it. The relay, with `https`, must live as long as the pipeline.
 ///
 /// # Errors
-/// When an element is missing, or there is no port for the relay. The relay must live as long as the pipeline.
+/// When an element is missing, or there is no port for the relay.
 pub fn build(
     pipeline: &gst::Pipeline,
     target: &Target,

@@ -44,23 +44,22 @@ pub struct Received {
 struct Running {
     pipeline: gst::Pipeline,
     watch: Arc<Watch>,
-    /// The source waits for this in the middle of a redirect, and has nothing to tear down.
-    moved: bool,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if self.moved {
+        // Held in the middle of a redirect, the source has nothing to tear down and could not if it had.
+        if self.watch.is_held() {
             for source in self.pipeline.iterate_sources().into_iter().flatten() {
                 if source.has_property("teardown-timeout") {
                     source.set_property("teardown-timeout", 0_u64);
                 }
             }
-            // From here on a connection is given up before it begins.
-            let _ = self.pipeline.set_state(gst::State::Ready);
         }
+        // Sends TEARDOWN where a session was set up, and waits for the answer as long as `rtsp::TEARDOWN_TIMEOUT`. From
+        // here on a connection is given up before it begins.
+        let _ = self.pipeline.set_state(gst::State::Ready);
         self.watch.hang_up();
-        // Sends TEARDOWN where a session was set up, and waits for the answer as long as `rtsp::TEARDOWN_TIMEOUT`.
         let _ = self.pipeline.set_state(gst::State::Null);
         if let Some(bus) = self.pipeline.bus() {
             bus.unset_sync_handler();
@@ -90,7 +89,7 @@ pub fn receive(
             transport: None,
         };
     }
-    let mut running = Running { pipeline: gst::Pipeline::new(), watch: watch.clone(), moved: false };
+    let running = Running { pipeline: gst::Pipeline::new(), watch: watch.clone() };
     watch.saw(Seen::Begins(Stage::Connect));
     let built = match transport {
         Some(transport) => rtsp::build(&running.pipeline, target, transport, &watch).map(|()| None),
@@ -113,7 +112,6 @@ pub fn receive(
     };
     let received = Received { result, phases: timeline.finish(Instant::now()), transport };
     on_keyframe(&received);
-    running.moved = matches!(received.result, Err((_, End::Moved { .. })));
     drop(running);
     drop(playing);
     received

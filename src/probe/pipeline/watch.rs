@@ -105,6 +105,8 @@ pub struct Watch {
     /// True from the moment at which the source can open no further connection.
     hung_up: Mutex<bool>,
     hanging_up: Condvar,
+    /// The source waits for that.
+    held: AtomicBool,
 }
 
 impl Watch {
@@ -120,6 +122,7 @@ impl Watch {
             stage: Mutex::new(Stage::Resolve),
             hung_up: Mutex::new(false),
             hanging_up: Condvar::new(),
+            held: AtomicBool::new(false),
         };
         (Arc::new(watch), receiver)
     }
@@ -141,8 +144,14 @@ impl Watch {
         self.hanging_up.notify_all();
     }
 
+    /// True when a thread of the source waits in [`Self::wait_for_hang_up`].
+    pub fn is_held(&self) -> bool {
+        self.held.load(Ordering::SeqCst)
+    }
+
     /// Holds the calling thread of the source until [`Self::hang_up`], at most for `patience`.
     pub fn wait_for_hang_up(&self, patience: Duration) {
+        self.held.store(true, Ordering::SeqCst);
         let hung_up = self.hung_up.lock().unwrap_or_else(PoisonError::into_inner);
         let _unused = self.hanging_up.wait_timeout_while(hung_up, patience, |hung_up| !*hung_up);
     }
