@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::Hardware;
-use crate::model::Transport;
+use crate::model::{Fingerprint, Transport};
 
 /// `sysexits.h`: the command line was wrong.
 pub const EX_USAGE: u8 = 64;
@@ -91,6 +91,19 @@ pub struct ProbeArguments {
     /// Say which decoders there are, and why one is not used.
     #[arg(long, short)]
     verbose: bool,
+    /// Trust the certificate authorities in this file beside the system's.
+    #[arg(long, value_name = "FILE.pem")]
+    ca_file: Option<PathBuf>,
+    /// Take only the certificate with this fingerprint (SHA-256).
+    #[arg(long, value_parser = parse_fingerprint, value_name = "SHA256")]
+    tls_fingerprint: Option<Fingerprint>,
+    /// Take any certificate.
+    #[arg(long, conflicts_with = "tls_fingerprint")]
+    insecure: bool,
+}
+
+fn parse_fingerprint(text: &str) -> Result<Fingerprint, String> {
+    Fingerprint::parse(text).ok_or_else(|| "not 64 hexadecimal digits; colons may stand between them".to_owned())
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

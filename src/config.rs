@@ -3,6 +3,7 @@
 //! [`load()`] reads a file and gives either a [`Config`] with warnings or every problem at once, each with its path in
 //! the file and its line. [`watch()`] follows the file and keeps the last good configuration.
 
+mod ca_file;
 mod check;
 mod environment;
 pub mod keys;
@@ -16,6 +17,7 @@ mod suggest;
 mod watch;
 mod yaml;
 
+pub use ca_file::read_ca_file;
 pub use check::check;
 pub use environment::Overrides;
 pub use load::{Loaded, load, load_with, parse};

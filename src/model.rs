@@ -11,6 +11,7 @@ pub mod report;
 pub mod secret;
 pub mod stage;
 pub mod stream;
+pub mod trust;
 pub mod url;
 
 pub use account::{RefreshToken, Role, User};
@@ -24,4 +25,5 @@ pub use report::{Codec, Heartbeat, Outcome, ProbeReport, Reason, VideoFacts};
 pub use secret::{Credentials, Secret};
 pub use stage::{Phases, Stage};
 pub use stream::{Expect, Stream, StreamId, Transport};
+pub use trust::{Fingerprint, Trust};
 pub use url::{CameraUrl, Scheme};

@@ -4,6 +4,7 @@
 //! pipelines of [`pipeline`], the only place that knows GStreamer.
 
 pub mod access_unit;
+pub mod certificate;
 pub mod classify;
 pub mod decoders;
 pub mod look;
@@ -11,19 +12,20 @@ pub mod picture;
 pub mod pipeline;
 pub mod pool;
 pub mod protocol;
+pub mod redirect;
+pub mod resolve;
 pub mod sandbox;
 pub mod scrub;
 pub mod worker;
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{CameraUrl, Credentials, ProbeReport, Stream, Transport};
+use crate::model::{CameraUrl, Credentials, ProbeReport, Stream, Transport, Trust};
 
 /// One of the two test seams: whoever can probe a camera.
 pub trait Prober: Send + Sync + 'static {
@@ -45,10 +47,8 @@ pub struct ProbeRequest {
     pub transport: Transport,
     /// Deadline for the verdict.
     pub timeout: Duration,
-    /// False: any certificate is taken.
-    pub tls_verify: bool,
-    /// Certificates to trust beside the system's (PEM).
-    pub ca_file: Option<PathBuf>,
+    /// Which certificate the camera may show.
+    pub trust: Trust,
     /// Larger pictures are refused before they are decoded.
     pub max_megapixels: u32,
     /// Which JPEG is wanted.
@@ -64,8 +64,7 @@ impl ProbeRequest {
             credentials: stream.credentials.clone(),
             transport: stream.transport,
             timeout: stream.timeout,
-            tls_verify: stream.tls_verify,
-            ca_file: stream.ca_file.clone(),
+            trust: stream.trust.clone(),
             max_megapixels: probe.max_megapixels,
             snapshot: SnapshotSize::AtMostWidth(probe.snapshot_width_px),
         }

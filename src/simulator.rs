@@ -37,10 +37,11 @@ mod reply;
 mod request;
 mod rtsp;
 mod sdp;
+mod wire;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,6 +70,9 @@ pub enum SimulatorError {
     /// A clip that the camera's protocol cannot carry.
     #[error("simulated camera {0:?}: RTSP carries H.264 and H.265 here, HTTP carries MJPEG")]
     WrongClip(String),
+    /// Not a certificate chain and its private key.
+    #[error("simulated camera {0:?}: no PEM certificate chain with its private key")]
+    BadCertificate(String),
     /// A socket could not be bound.
     #[error("cannot listen on {address} for simulated camera {camera:?}")]
     Listen {
@@ -95,8 +99,10 @@ impl SimulatorOptions {
     }
 }
 
+/// Device, port and scheme: cameras for which these are the same share a socket.
+type Place = (String, u16, &'static str);
+
 /// Running cameras. They end when this is dropped.
-#[derive(Debug)]
 pub struct Simulator {
     cameras: HashMap<String, Arc<CameraState>>,
     order: Vec<String>,
@@ -114,7 +120,7 @@ impl Simulator {
         let stop = CancellationToken::new();
         let mut simulator = Self { cameras: HashMap::new(), order: Vec::new(), listeners: Vec::new(), stop };
         let mut devices: HashMap<String, Arc<Device>> = HashMap::new();
-        let mut groups: Vec<((String, u16, Protocol), Vec<SimulatedCamera>)> = Vec::new();
+        let mut groups: Vec<(Place, Vec<SimulatedCamera>)> = Vec::new();
         for camera in options.cameras {
             if simulator.order.contains(&camera.name) {
                 return Err(SimulatorError::DuplicateName(camera.name));
@@ -128,7 +134,7 @@ impl Simulator {
                 .entry(camera.device_name().to_owned())
                 .or_insert_with(|| Arc::new(Device::new(camera.address.unwrap_or_else(|| nth_address(number)))))
                 .limit(camera.session_limit);
-            let key = (camera.device_name().to_owned(), camera.port, camera.protocol);
+            let key = (camera.device_name().to_owned(), camera.port, camera.scheme());
             // Only cameras of a shared device can share a socket, so the search is short.
             let shared = camera.device.is_some().then(|| groups.iter_mut().find(|(k, _)| *k == key)).flatten();
             match shared {
@@ -136,9 +142,9 @@ impl Simulator {
                 None => groups.push((key, vec![camera])),
             }
         }
-        for ((device, port, protocol), cameras) in groups {
+        for ((device, port, _), cameras) in groups {
             let device = Arc::clone(&devices[&device]);
-            let listener = Listener::start(device, port, protocol, cameras, simulator.stop.child_token()).await?;
+            let listener = Listener::start(device, port, cameras, simulator.stop.child_token()).await?;
             for camera in &listener.cameras {
                 simulator.cameras.insert(camera.description.name.clone(), Arc::clone(camera));
             }
@@ -182,7 +188,7 @@ impl Simulator {
         let userinfo = credentials.map_or_else(String::new, |c| {
             format!("{}:{}@", percent_encode(&c.username), percent_encode(c.password.expose()))
         });
-        format!("{}://{userinfo}{}{}", state.description.protocol.scheme(), state.address, state.description.path)
+        format!("{}://{userinfo}{}{}", state.description.scheme(), state.address, state.description.path)
     }
 
     /// What the clients of a camera did so far.
@@ -250,9 +256,9 @@ impl Drop for Simulator {
 }
 
 /// Addresses from 127.1.0.1 upwards, 250 to a /24.
-fn nth_address(number: usize) -> Ipv4Addr {
+fn nth_address(number: usize) -> IpAddr {
     let [_, _, high, low] = u32::try_from(number / 250 * 256 + number % 250 + 1).unwrap_or(1).to_be_bytes();
-    Ipv4Addr::new(127, 1, high, low)
+    Ipv4Addr::new(127, 1, high, low).into()
 }
 
 #[cfg(test)]

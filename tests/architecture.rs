@@ -45,6 +45,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("argon2", &["web"]),
     ("gstreamer*", &["probe::pipeline"]),
     ("glib", &["probe::pipeline"]),
+    ("gio", &["probe::pipeline"]),
+    ("tokio_rustls", &["simulator"]),
     ("seccompiler", &["probe::sandbox"]),
     ("landlock", &["probe::sandbox"]),
     ("libc", &["probe::sandbox"]),
@@ -58,8 +60,17 @@ const OWNERS: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that take values and a time and touch nothing outside: (module, paths they may not name).
-const PURE: &[&str] =
-    &["model", "health", "backoff", "schedule::plan", "probe::classify", "probe::look", "probe::picture"];
+const PURE: &[&str] = &[
+    "model",
+    "health",
+    "backoff",
+    "schedule::plan",
+    "probe::certificate",
+    "probe::classify",
+    "probe::look",
+    "probe::picture",
+    "probe::redirect",
+];
 const IMPURE_PATHS: &[&str] = &[
     "tokio",
     "std::fs",

@@ -22,11 +22,23 @@ struct Server {
 impl Server {
     fn start(codec: Codec) -> Self {
         gstreamer_rtsp_server::gst::init().expect("GStreamer");
-        let (name, file) = match codec {
-            Codec::H265 => ("h265", "pattern-720p.h265"),
-            _ => ("h264", "pattern-720p.h264"),
+        let played = |name: &str| {
+            let clip = format!("{}/src/simulator/clips/pattern-720p.{name}", env!("CARGO_MANIFEST_DIR"));
+            format!(
+                "( multifilesrc location={clip} loop=true caps=video/x-{name},stream-format=byte-stream,framerate=25/1 \
+                 ! {name}parse ! video/x-{name},framerate=25/1 ! rtp{name}pay name=pay0 pt=96 config-interval=-1 )"
+            )
         };
-        let clip = format!("{}/src/simulator/clips/{file}", env!("CARGO_MANIFEST_DIR"));
+        let launch = match codec {
+            Codec::H265 => played("h265"),
+            Codec::H264 => played("h264"),
+            // Bars that do not move, so that every picture is the reference.
+            Codec::Mjpeg => {
+                "( videotestsrc is-live=true pattern=smpte100 ! video/x-raw,format=I420,width=640,height=360,\
+                             framerate=25/1 ! jpegenc quality=95 ! rtpjpegpay name=pay0 pt=26 )"
+                    .to_owned()
+            }
+        };
         let (started, port) = std::sync::mpsc::sync_channel(1);
         let context = glib::MainContext::new();
         let main_loop = glib::MainLoop::new(Some(&context), false);
@@ -37,10 +49,7 @@ impl Server {
                 server.set_address("127.0.0.1");
                 server.set_service("0");
                 let factory = gstreamer_rtsp_server::RTSPMediaFactory::new();
-                factory.set_launch(&format!(
-                    "( multifilesrc location={clip} loop=true caps=video/x-{name},stream-format=byte-stream,framerate=25/1 \
-                     ! {name}parse ! video/x-{name},framerate=25/1 ! rtp{name}pay name=pay0 pt=96 config-interval=-1 )"
-                ));
+                factory.set_launch(&launch);
                 factory.set_shared(true);
                 let mounts = server.mount_points().expect("mount points");
                 mounts.add_factory("/clip", factory);
@@ -101,6 +110,30 @@ async fn h264_over_udp() {
 async fn h265_over_tcp_and_udp() {
     expect_true_pictures(Codec::H265, Transport::Auto, 10).await;
     expect_true_pictures(Codec::H265, Transport::Udp, 10).await;
+}
+
+/// Eight bars of full colour (SMPTE EG 1, at 100 %), from the left: white, yellow, cyan, green, magenta, red, blue.
+#[tokio::test(flavor = "multi_thread")]
+async fn mjpeg_over_rtp() {
+    let server = Server::start(Codec::Mjpeg);
+    let pool = pool().await;
+    for transport in [Transport::Auto, Transport::Udp] {
+        let mut request = request("bars", &server.url());
+        request.transport = transport;
+        let probed = pool.probe(request).await;
+        assert_eq!(probed.report.outcome, Outcome::Ok, "{transport:?}: {:?}", probed.report);
+        let video = probed.report.video.expect("facts");
+        assert_eq!((video.codec, video.width, video.height), (Codec::Mjpeg, Some(640), Some(360)));
+        let picture = decode_jpeg(&probed.jpeg.expect("a picture"));
+        let bars =
+            [[255, 255, 255], [255, 255, 0], [0, 255, 255], [0, 255, 0], [255, 0, 255], [255, 0, 0], [0, 0, 255]];
+        for (number, bar) in bars.iter().enumerate() {
+            let at = (60 * picture.width + picture.width * (2 * number + 1) / 14) * 3;
+            let far = picture.pixels[at..at + 3].iter().zip(bar).map(|(a, b)| a.abs_diff(*b)).max();
+            assert!(far < Some(12), "{transport:?} bar {number}: {:?}", &picture.pixels[at..at + 3]);
+        }
+    }
+    pool.close().await;
 }
 
 /// A second client keeps the media running, so that probes join in the middle of a group of pictures.

@@ -97,7 +97,7 @@ fn a_camera_that_was_moved_until_an_operator_says_that_it_was_meant() {
     let service = site.start();
     let token = service.token();
     assert_eq!(issues(&ask(&service, &token, "gate/probe")), ["scene_changed"]);
-    let history = service.json("/api/streams/gate/history?limit=3");
+    let history = service.json("/api/streams/gate/history?limit=2");
     let healths: Vec<&Value> =
         history["heartbeats"].as_array().expect("beats").iter().map(|beat| &beat["health"]).collect();
     assert!(healths.iter().all(|health| *health == "degraded"), "{history}");

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use streampulse::model::{CameraUrl, Codec, Outcome, Transport, stage::to_ms};
+use streampulse::model::{CameraUrl, Codec, Outcome, Transport, Trust, stage::to_ms};
 use streampulse::probe::pool::{Pool, PoolOptions};
 use streampulse::probe::{ProbeRequest, Prober as _, SnapshotSize};
 use streampulse::simulator::{Clip, SimulatedCamera, Simulator, SimulatorOptions, Start};
@@ -38,8 +38,7 @@ async fn measure(title: &str, start: Start, runs: usize) {
         credentials: None,
         transport: Transport::Tcp,
         timeout: Duration::from_secs(10),
-        tls_verify: true,
-        ca_file: None,
+        trust: Trust::default(),
         max_megapixels: 40,
         // As the service asks for it.
         snapshot: SnapshotSize::AtMostWidth(960),

@@ -9,7 +9,7 @@ use super::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, EX_USAGE, ProbeArguments, c
 use crate::config::Hardware;
 use crate::health::looks::at_first_sight;
 use crate::model::stage::to_ms;
-use crate::model::{CameraUrl, Outcome, PictureChecks, ProbeReport, Transport};
+use crate::model::{CameraUrl, Outcome, PictureChecks, ProbeReport, Transport, Trust};
 use crate::probe::pool::{Pool, PoolMeasures, PoolOptions};
 use crate::probe::{ProbeRequest, Prober as _, SnapshotSize};
 
@@ -70,8 +70,7 @@ fn wanted(config: &Path, arguments: &ProbeArguments) -> Result<Wanted, (String, 
             credentials,
             transport: Transport::Auto,
             timeout: TIMEOUT,
-            tls_verify: true,
-            ca_file: None,
+            trust: Trust::default(),
             max_megapixels: 40,
             snapshot: SnapshotSize::None,
         };
@@ -84,6 +83,17 @@ fn wanted(config: &Path, arguments: &ProbeArguments) -> Result<Wanted, (String, 
     }
     if let Some(transport) = arguments.transport {
         request.transport = transport.into();
+    }
+    if let Some(file) = &arguments.ca_file {
+        let authorities =
+            crate::config::read_ca_file(file).map_err(|error| (format!("--ca-file: {error}"), EX_USAGE))?;
+        request.trust.authorities = Some(authorities);
+    }
+    if let Some(fingerprint) = arguments.tls_fingerprint {
+        request.trust.pinned = Some(fingerprint);
+    }
+    if arguments.insecure {
+        request.trust = Trust { verify: false, pinned: None, ..request.trust };
     }
     request.snapshot = if arguments.snapshot.is_some() { SnapshotSize::Full } else { SnapshotSize::None };
     Ok(Wanted { request, shown_url, hardware: arguments.hardware.unwrap_or(hardware), checks })

@@ -18,6 +18,7 @@ pub const STREAM: &[&str] = &[
     "group",
     "tags",
     "tls_verify",
+    "tls_fingerprint",
     "ca_file",
     "parent",
     "checks",

@@ -1,15 +1,19 @@
 //! Reads the streams: each on its own first, then what they are to each other (names, ids, parents).
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ca_file::read_ca_file;
 use super::keys;
 use super::reader::{Range, Rule, Section, shown_text};
 use super::sections::{HEARTBEAT, TIMEOUT};
 use super::suggest::did_you_mean;
-use crate::model::{CameraUrl, Codec, Credentials, Expect, PictureChecks, Scheme, Secret, Stream, StreamId, Transport};
+use crate::model::{
+    CameraUrl, Codec, Credentials, Expect, Fingerprint, PictureChecks, Scheme, Secret, Stream, StreamId, Transport,
+    Trust,
+};
 
 /// Unknown parents for which the nearest stream is looked for.
 const MAX_SUGGESTIONS: usize = 20;
@@ -184,10 +188,9 @@ fn finish(draft: &Draft<'_>, defaults: &Defaults) -> Option<Stream> {
     let timeout = section.duration("timeout_seconds", timeout, TIMEOUT, Rule::Ours);
     let transport = section.choice("transport", &Transport::NAMES).and_then(Transport::parse).unwrap_or_default();
     let enabled = section.boolean("enabled", true, Rule::Ours);
-    let tls_verify = section.boolean("tls_verify", true, Rule::Ours);
+    let trust = trust(section);
     let group = section.text("group").map(str::to_owned);
     let tags = section.texts("tags");
-    let ca_file = section.text("ca_file").map(PathBuf::from);
     let (url, in_url) = draft.url.clone()?;
     Some(Stream {
         id: draft.id.clone()?,
@@ -200,8 +203,7 @@ fn finish(draft: &Draft<'_>, defaults: &Defaults) -> Option<Stream> {
         transport,
         group,
         tags,
-        tls_verify,
-        ca_file,
+        trust,
         parent: draft.parent.clone(),
         checks,
         expect,
@@ -221,6 +223,25 @@ fn credentials(in_url: Option<Credentials>, username: Option<&str>, password: Op
         credentials.password = Secret::new(password);
     }
     Some(credentials)
+}
+
+fn trust(section: &Section<'_>) -> Trust {
+    let authorities = section
+        .text("ca_file")
+        .and_then(|path| read_ca_file(Path::new(path)).map_err(|message| section.problem("ca_file", message)).ok());
+    let pinned = section.text("tls_fingerprint").and_then(|text| {
+        let fingerprint = Fingerprint::parse(text);
+        if fingerprint.is_none() {
+            let message = format!(
+                "{} is no fingerprint; write the SHA-256 of the certificate in 64 hexadecimal digits, as `streampulse \
+                 probe` tells it",
+                shown_text(text)
+            );
+            section.problem("tls_fingerprint", message);
+        }
+        fingerprint
+    });
+    Trust { verify: section.boolean("tls_verify", true, Rule::Ours), authorities, pinned }
 }
 
 fn checks(section: &Section<'_>) -> PictureChecks {

@@ -114,14 +114,84 @@ fn the_default_files_examples_are_good() {
             }
         })
         .collect();
-    let text = lines.join("\n");
-    assert_eq!(warnings(&text), ["line 93: devices[0].host: no stream is on this host"]);
+    let authority = authority_file();
+    let text = lines.join("\n").replace("/etc/streampulse/camera-ca.pem", &authority.path().display().to_string());
+    assert_eq!(warnings(&text), ["line 94: devices[0].host: no stream is on this host"]);
     let config = good(&text);
     let yard = config.stream("yard").unwrap();
     assert_eq!(yard.credentials.as_ref().unwrap().password.expose(), "p@ss/word#1");
     assert_eq!(yard.parent.as_ref().unwrap().as_str(), "gatecamera");
     assert_eq!((yard.tags.len(), yard.expect.width_px, config.devices[0].sessions), (2, Some(1920), 8));
-    assert!(config.web.tls.is_some());
+    assert!(config.web.tls.is_some() && yard.trust.authorities.is_some());
+}
+
+/// A file that looks like one with a certificate; nobody checks more of it here.
+fn authority_file() -> tempfile::NamedTempFile {
+    use base64::Engine as _;
+    let der = base64::engine::general_purpose::STANDARD.encode([0x30; 300]);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----";
+    let certificate = format!("-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----");
+    std::fs::write(file.path(), format!("{key}\n{certificate}\n")).unwrap();
+    file
+}
+
+#[test]
+fn what_is_said_of_certificates_is_checked_when_it_is_read() {
+    let stream = |rest: &str| format!("streams:\n  - name: A\n    url: rtsps://a/1\n    {rest}\n");
+    let authority = authority_file();
+    let trust = |rest: &str| good(&stream(rest)).streams[0].trust.clone();
+    let read = trust(&format!("ca_file: {}", authority.path().display())).authorities.unwrap();
+    assert!(read.starts_with("-----BEGIN CERTIFICATE-----") && !read.contains("PRIVATE"), "{read}");
+    let digits = "0A:1b".repeat(16).replace("b0", "b:0");
+    for text in [digits.clone(), digits.replace(':', ""), format!("sha256:{digits}")] {
+        let pinned = trust(&format!("tls_fingerprint: {text}")).pinned.unwrap();
+        assert_eq!(pinned.to_string(), format!("sha256:{}", "0a1b".repeat(16)));
+    }
+    assert_eq!(trust("enabled: true"), crate::model::Trust::default());
+    assert!(!trust("tls_verify: false").verify);
+
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &[u8]| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.display().to_string()
+    };
+    let (der, big) = (file("der", &[0x30, 0x82, 0xff]), file("big", &[b'x'; 70_000]));
+    let folder = directory.path().display().to_string();
+    for (rest, message) in [
+        (
+            "tls_fingerprint: 12ab".to_owned(),
+            "line 4: streams[0].tls_fingerprint: \"12ab\" is no fingerprint; write the SHA-256 of the certificate in 64 \
+             hexadecimal digits, as `streampulse probe` tells it"
+                .to_owned(),
+        ),
+        (
+            format!("ca_file: {folder}/none"),
+            format!(
+                "line 4: streams[0].ca_file: {folder}/none cannot be read: No such file or directory (os error 2); name \
+                 a file of PEM certificates"
+            ),
+        ),
+        (
+            format!("ca_file: {folder}"),
+            format!("line 4: streams[0].ca_file: {folder} is not a regular file; name a file of PEM certificates"),
+        ),
+        (
+            format!("ca_file: {der}"),
+            format!(
+                "line 4: streams[0].ca_file: {der} holds no PEM certificate; convert DER with openssl x509 -inform der"
+            ),
+        ),
+        (
+            format!("ca_file: {big}"),
+            format!(
+                "line 4: streams[0].ca_file: {big} is larger than 64 KiB; name a file with the camera's authority only"
+            ),
+        ),
+    ] {
+        assert_eq!(problems(&stream(&rest)), [message], "{rest}");
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ const MOVED_SAMPLES: usize = GRAIN_SAMPLES * 3 / 200;
 const FLAT_LUMA: u8 = 24;
 
 /// Above this spread of its colours a picture is colourful, not tinted: sunsets, meadows, a red wall beside a blue door.
-const TINTED_SPREAD: f32 = 14.0;
+const TINTED_SPREAD: f32 = 20.0;
 
 /// What is remembered of a stream's pictures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -56,7 +56,8 @@ pub fn at_first_sight(look: &Look, checks: &PictureChecks) -> Vec<PictureIssue> 
         seen.push(PictureIssue::LowContrast);
     }
     let (cb, cr) = look.colour;
-    if above(cb.hypot(cr) as u32, checks.colour_cast) && look.colour_spread < TINTED_SPREAD && !is_dark(look) {
+    let far = checks.colour_cast.map(|limit| limit * 2);
+    if above(cb.hypot(cr) as u32, far) && look.colour_spread < TINTED_SPREAD && !is_dark(look) {
         seen.push(PictureIssue::ColourCast);
     }
     seen
@@ -72,7 +73,7 @@ fn confirmed_after(issue: PictureIssue) -> u32 {
     match issue {
         // Counted in heartbeats of its own, or certain at once.
         PictureIssue::Frozen => 1,
-        PictureIssue::Blurred | PictureIssue::SceneChanged => 3,
+        PictureIssue::Blurred | PictureIssue::SceneChanged | PictureIssue::ColourCast => 3,
         _ => 2,
     }
 }
@@ -89,8 +90,11 @@ impl Past {
         let scene = if look.is_night() { &mut self.night } else { &mut self.day };
         if seen.is_empty() {
             let below = |value: Option<u32>, limit: Option<u32>| value.zip(limit).is_some_and(|(v, limit)| v < limit);
+            let tinted = scene.colour_distance(look).zip(checks.colour_cast).is_some_and(|(far, limit)| far >= limit);
             if below(scene.match_percent(look), checks.scene_changed) {
                 seen.push(PictureIssue::SceneChanged);
+            } else if tinted {
+                seen.push(PictureIssue::ColourCast);
             } else if below(scene.sharpness_percent(look), checks.blurred) {
                 seen.push(PictureIssue::Blurred);
             } else {

@@ -25,10 +25,14 @@ const FIELD: usize = 8;
 const LEAST_FIELDS: usize = 4;
 
 /// Standard deviation of luma from which on a field has structure.
-const STRUCTURE: f32 = 3.0;
+const STRUCTURE: f32 = 1.5;
 
 /// A field is still there when its correlation with the reference is at least this.
 const CORRELATED: f32 = 0.5;
+
+/// Samples to each side from which the surroundings are taken that a sample is compared with: what is above is bright and
+/// what is below is dark in any scene, and says nothing.
+const SURROUNDINGS: usize = 2;
 
 /// A learned scene, of one kind of light.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -40,6 +44,8 @@ pub(super) struct Scene {
     reference: Vec<u16>,
     /// Natural logarithm of the usual detail; `None` until a picture had any.
     detail_ln: Option<f32>,
+    /// Mean colour: Cb and Cr, less 128.
+    colour: (f32, f32),
 }
 
 impl Scene {
@@ -59,6 +65,12 @@ impl Scene {
     pub(super) fn sharpness_percent(&self, look: &Look) -> Option<u32> {
         let (usual, detail) = (self.detail_ln.filter(|_| self.is_learned())?, look.detail?);
         Some((100.0 * (detail.max(1e-3).ln() - usual).exp()) as u32)
+    }
+
+    /// How far the mean colour is from the usual one; `None` while that is not known.
+    pub(super) fn colour_distance(&self, look: &Look) -> Option<u32> {
+        let ((cb, cr), (usual_cb, usual_cr)) = (look.colour, self.colour);
+        self.is_learned().then(|| (cb - usual_cb).hypot(cr - usual_cr) as u32)
     }
 
     /// Takes a picture without an issue into what is usual.
@@ -82,6 +94,8 @@ impl Scene {
             let (old, new) = (f32::from(*mean), f32::from(luma) * 256.0);
             *mean = (old + (new - old) * share).round() as u16;
         }
+        self.colour.0 += (look.colour.0 - self.colour.0) * share;
+        self.colour.1 += (look.colour.1 - self.colour.1) * share;
         if let Some(detail) = look.detail {
             let new = detail.max(1e-3).ln();
             let old = self.detail_ln.unwrap_or(new);
@@ -99,12 +113,13 @@ impl Scene {
 /// Share of the reference's fields with structure that correlate with those of the thumbnail, percent. Correlation does not
 /// see brightness and contrast, which change with the light; a field that something moves through is one of many.
 fn match_percent(reference: &[u16], thumbnail: &[u8]) -> Option<u32> {
+    let reference = without_surroundings(reference.iter().map(|&mean| f32::from(mean) / 256.0).collect());
+    let thumbnail = without_surroundings(thumbnail.iter().map(|&luma| f32::from(luma)).collect());
     let (mut fields, mut same) = (0, 0);
     for top in (0..THUMBNAIL_HEIGHT).step_by(FIELD) {
         for left in (0..THUMBNAIL_WIDTH).step_by(FIELD) {
             let at = |n: usize| (top + n / FIELD) * THUMBNAIL_WIDTH + left + n % FIELD;
-            let pairs = (0..FIELD * FIELD).map(|n| (f32::from(reference[at(n)]) / 256.0, f32::from(thumbnail[at(n)])));
-            let (structure, correlation) = correlate(pairs);
+            let (structure, correlation) = correlate((0..FIELD * FIELD).map(|n| (reference[at(n)], thumbnail[at(n)])));
             if structure >= STRUCTURE {
                 fields += 1;
                 same += usize::from(correlation >= CORRELATED);
@@ -112,6 +127,21 @@ fn match_percent(reference: &[u16], thumbnail: &[u8]) -> Option<u32> {
         }
     }
     (fields >= LEAST_FIELDS).then(|| (100 * same / fields) as u32)
+}
+
+/// Each sample less the mean of its surroundings.
+fn without_surroundings(samples: Vec<f32>) -> Vec<f32> {
+    let along = |source: &[f32], length: usize, step: usize| -> Vec<f32> {
+        let mean = |n: usize| {
+            let place = n / step % length;
+            let span = place.saturating_sub(SURROUNDINGS)..(place + SURROUNDINGS + 1).min(length);
+            let count = span.len() as f32;
+            span.map(|other| source[n + other * step - place * step]).sum::<f32>() / count
+        };
+        (0..source.len()).map(mean).collect()
+    };
+    let means = along(&along(&samples, THUMBNAIL_WIDTH, 1), THUMBNAIL_HEIGHT, THUMBNAIL_WIDTH);
+    samples.iter().zip(means).map(|(sample, mean)| sample - mean).collect()
 }
 
 /// Standard deviation of the first of each pair, and the correlation coefficient of the two.
@@ -127,8 +157,8 @@ fn correlate(pairs: impl Iterator<Item = (f32, f32)>) -> (f32, f32) {
     }
     let variance = |sum: f32, squares: f32| (squares / n - (sum / n) * (sum / n)).max(0.0);
     let (of_a, of_b) = (variance(a, aa), variance(b, bb));
-    // Half a step of luma is what rounding alone does to a flat field.
-    let both = (of_a * of_b.max(0.25)).sqrt();
+    // A quarter of a step of luma is what rounding alone does to a flat field.
+    let both = (of_a * of_b.max(0.06)).sqrt();
     let correlation = if both > 0.0 { (ab / n - a / n * b / n) / both } else { 0.0 };
     (of_a.sqrt(), correlation)
 }

@@ -15,7 +15,8 @@ pub struct PictureChecks {
     pub blurred: Option<u32>,
     /// `low_contrast`: the middle 90 % of the picture span less than this luma (0–255).
     pub low_contrast: Option<u32>,
-    /// `colour_cast`: the mean colour is further than this from grey (0–127, distance in Cb and Cr).
+    /// `colour_cast`: the mean colour is further than this from the stream's usual one, or twice as far from grey (0–127,
+    /// distance in Cb and Cr).
     pub colour_cast: Option<u32>,
     /// `scene_changed`: less than this share of the learned scene is still there, percent.
     pub scene_changed: Option<u32>,
@@ -27,12 +28,12 @@ impl PictureChecks {
     /// Every check at its default threshold.
     pub const DEFAULT: Self = Self {
         black: Some(24),
-        overexposed: Some(70),
+        overexposed: Some(55),
         frozen: Some(8),
         blurred: Some(40),
         low_contrast: Some(30),
-        colour_cast: Some(24),
-        scene_changed: Some(30),
+        colour_cast: Some(18),
+        scene_changed: Some(40),
         facts_changed: true,
     };
 }

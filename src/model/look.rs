@@ -34,8 +34,8 @@ pub struct Look {
     pub colour: (f32, f32),
     /// Mean distance of the samples' colour from that mean.
     pub colour_spread: f32,
-    /// Fine detail over coarse: about 1 in a sharp picture of whatever scene, near 0 out of focus. `None` when there is
-    /// nothing in it that could be sharp.
+    /// Energy of its edges beyond that of its noise, as a share of the variance of luma around them: it goes with the focus
+    /// and not with light and contrast. `None` when there is nothing in it that could be sharp.
     pub detail: Option<f32>,
     /// Luma in blocks, row by row.
     pub thumbnail: Samples<THUMBNAIL_SAMPLES>,
@@ -50,7 +50,7 @@ impl Look {
     /// True for infrared light or darkness: scenes look different then, and are compared among themselves.
     pub fn is_night(&self) -> bool {
         let (cb, cr) = self.colour;
-        let monochrome = self.colour_spread < 2.0 && cb.hypot(cr) < 4.0;
+        let monochrome = self.colour_spread < 1.0 && cb.hypot(cr) < 3.0;
         monochrome || self.luma_p50 < 40
     }
 

@@ -52,7 +52,7 @@ reasons! {
     ConnectTimeout = 4 "connect_timeout", "The device did not answer the connection in time.",
         Some("Check the camera's power and cable, its address, and firewalls on the way.");
     TlsFailed = 5 "tls_failed", "The encrypted connection could not be set up.",
-        Some("Give the camera's certificate authority as ca_file, or set tls_verify: false for this stream if you trust the network.");
+        Some("Give the camera's certificate authority as ca_file, pin the certificate by its fingerprint as tls_fingerprint, or set tls_verify: false for this stream if you trust the network.");
     AuthFailed = 6 "auth_failed", "The camera refuses the password.",
         Some("Check user and password in the stream's URL; probing pauses so that the camera does not lock the account.");
     Forbidden = 7 "forbidden", "The camera knows the account but does not let it see this stream.",

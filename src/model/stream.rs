@@ -2,7 +2,6 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checks::PictureChecks;
 use super::secret::Credentials;
+use super::trust::Trust;
 use super::url::CameraUrl;
 
 /// The stable name of a stream in the database, API, metrics and MQTT: `[a-z0-9_-]{1,64}`.
@@ -135,10 +135,8 @@ pub struct Stream {
     pub group: Option<String>,
     /// Free labels, for people.
     pub tags: Vec<String>,
-    /// False: any certificate is taken.
-    pub tls_verify: bool,
-    /// Certificates to trust beside the system's (PEM).
-    pub ca_file: Option<PathBuf>,
+    /// Which certificate the camera may show (`rtsps`, `https`).
+    pub trust: Trust,
     /// The stream whose failure explains this one's.
     pub parent: Option<StreamId>,
     /// Looks at the picture.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::certificate::TlsFault;
 use crate::model::{Outcome, Reason, Stage};
 
 /// A pause in the media longer than this, just before the deadline, is a stall.
@@ -20,7 +21,7 @@ pub enum End {
     /// The connection failed, as the operating system says.
     Connect(std::io::ErrorKind),
     /// The handshake or the certificate failed.
-    Tls,
+    Tls(TlsFault),
     /// The camera answered with this RTSP or HTTP status.
     Status(u16),
     /// The camera refused the password; it was not sent again.
@@ -47,8 +48,16 @@ pub enum End {
         /// What happened.
         what: String,
     },
+    /// The camera redirects; whether it is followed is not decided yet.
+    Moved {
+        /// Where to, as the camera wrote it.
+        location: String,
+    },
     /// Redirected too often, or to where we do not follow.
-    Redirect,
+    Redirect {
+        /// Why it is not followed, in one clause.
+        why: String,
+    },
     /// The connection or the stream was closed by the camera.
     Closed {
         /// True when media had come before.
@@ -78,7 +87,7 @@ pub fn classify(stage: Stage, end: &End) -> Outcome {
         End::Deadline { since_media } => deadline(stage, *since_media),
         End::NameUnknown => (Stage::Resolve, Reason::DnsFailed, String::new()),
         End::Connect(kind) => (Stage::Connect, connect(*kind), String::new()),
-        End::Tls => (Stage::Tls, Reason::TlsFailed, String::new()),
+        End::Tls(fault) => (Stage::Tls, Reason::TlsFailed, fault.detail()),
         End::Status(code) => (stage, status(*code), format!("status {code}")),
         End::PasswordRefused => (stage, Reason::AuthFailed, "status 401 to a request with credentials".to_owned()),
         End::NoVideo { found } if found.is_empty() => (stage, Reason::NoVideo, String::new()),
@@ -90,7 +99,8 @@ pub fn classify(stage: Stage, end: &End) -> Outcome {
         End::HardwareFailed { what } => {
             (Stage::Decode, Reason::Overloaded, format!("probe.hardware is required: {what}"))
         }
-        End::Redirect => (stage, Reason::RedirectLoop, String::new()),
+        End::Moved { .. } => (stage, Reason::RedirectLoop, String::new()),
+        End::Redirect { why } => (stage, Reason::RedirectLoop, why.clone()),
         End::Closed { after_media } => closed(stage, *after_media),
         End::Protocol => (stage, Reason::ProtocolError, String::new()),
         End::TooLarge { size_px: (width, height) } => {
@@ -186,6 +196,9 @@ mod tests {
             (Stage::Describe, End::Status(418), Stage::Describe, Reason::RequestRefused),
             (Stage::Describe, End::Status(500), Stage::Describe, Reason::ServerError),
             (Stage::Describe, End::Status(302), Stage::Describe, Reason::RedirectLoop),
+            (Stage::Tls, silent.clone(), Stage::Tls, Reason::ResponseTimeout),
+            (Stage::Connect, End::Tls(TlsFault::Handshake), Stage::Tls, Reason::TlsFailed),
+            (Stage::Request, End::Redirect { why: String::new() }, Stage::Request, Reason::RedirectLoop),
             (Stage::FirstPacket, silent, Stage::FirstPacket, Reason::NoData),
             (Stage::Keyframe, media(40), Stage::Keyframe, Reason::NoKeyframe),
             (Stage::Keyframe, media(1_500), Stage::Keyframe, Reason::Stalled),

@@ -3,25 +3,30 @@
 //! Everything is measured on the scaled-down picture that the numbers of [`super::picture`] come from, and where half of
 //! the rows say as much as all of them, on every second one.
 
-use super::picture::{Yuv420, laplacian_variance};
+use super::picture::Yuv420;
 use crate::model::Look;
 use crate::model::look::{GRAIN_SIDE, Samples, THUMBNAIL_HEIGHT, THUMBNAIL_WIDTH};
 
-/// Below this variance of the coarse Laplacian there is nothing that could be sharp.
-const LEAST_COARSE: f64 = 12.0;
+/// When the busiest tiles have less variance of luma than this, there is nothing in the picture that could be sharp.
+const LEAST_VARIANCE: f32 = 6.0;
+
+/// Keeps what little there is in a calm tile from being taken for much.
+const SOFT_VARIANCE: f32 = 25.0;
+
+/// Tiles whose sharpness is compared, each way.
+const TILE_PX: usize = 16;
 
 /// Smallest picture that is looked at, pixels each way.
 const LEAST_SIDE_PX: usize = 64;
 
-/// Looks at a converted picture of known sharpness (the variance of its Laplacian); `None` when it is too small.
-pub fn look(picture: &Yuv420, sharpness: f64) -> Option<Look> {
+/// Looks at a converted picture; `None` when it is too small.
+pub fn look(picture: &Yuv420) -> Option<Look> {
     if picture.width < LEAST_SIDE_PX || picture.height < LEAST_SIDE_PX {
         return None;
     }
     let histogram = Histogram::of(picture);
     let (cb, cb_spread) = mean_and_spread(&picture.u);
     let (cr, cr_spread) = mean_and_spread(&picture.v);
-    let coarse = laplacian_variance(&halved(picture));
     Some(Look {
         luma_p5: histogram.percentile(0.05),
         luma_p50: histogram.percentile(0.50),
@@ -30,7 +35,7 @@ pub fn look(picture: &Yuv420, sharpness: f64) -> Option<Look> {
         white_percent: histogram.percent_from(250),
         colour: (cb - 128.0, cr - 128.0),
         colour_spread: cb_spread + cr_spread,
-        detail: (coarse >= LEAST_COARSE).then(|| (sharpness / coarse) as f32),
+        detail: detail(picture),
         thumbnail: Samples::new(thumbnail(picture))?,
         grain: Samples::new(grain(picture))?,
         media_time: None,
@@ -92,18 +97,62 @@ fn mean_and_spread(plane: &[u8]) -> (f32, f32) {
     (mean as f32, (distance as f64 / samples) as f32)
 }
 
-/// Luma at half the size.
-fn halved(picture: &Yuv420) -> Yuv420 {
-    let (width, height) = (picture.width / 2, picture.height / 2);
-    let mut y = Vec::with_capacity(width * height);
-    for rows in picture.y.chunks_exact(2 * picture.width).take(height) {
-        let (upper, lower) = rows.split_at(picture.width);
-        y.extend(upper.chunks_exact(2).zip(lower.chunks_exact(2)).map(|(a, b)| {
-            let sum = u16::from(a[0]) + u16::from(a[1]) + u16::from(b[0]) + u16::from(b[1]);
-            ((sum + 2) / 4) as u8
+/// How much of the variance of luma around its edges is fine detail. Noise is everywhere and edges are not: the energy (mean
+/// square of the Laplacian) of the calmest tenth of the picture's tiles is that of the noise, and the busiest tenth has the
+/// edges. Each is held against its own variance, so that a shadow over a part of the picture changes nothing.
+fn detail(picture: &Yuv420) -> Option<f32> {
+    let mut tiles = tiles(picture);
+    tiles.sort_unstable_by(|a, b| a.energy.total_cmp(&b.energy));
+    let noise = tiles.get(tiles.len() / 10)?.energy;
+    let busiest = &tiles[tiles.len() * 9 / 10..];
+    let middle = |mut values: Vec<f32>| {
+        values.sort_unstable_by(f32::total_cmp);
+        values[values.len() / 2]
+    };
+    if middle(busiest.iter().map(|tile| tile.variance).collect()) < LEAST_VARIANCE {
+        return None;
+    }
+    // Where there is nothing but noise, some tiles have more of it than others.
+    let edges = |tile: &Tile| (tile.energy - 1.3 * noise).max(0.0) / (tile.variance + SOFT_VARIANCE);
+    Some(middle(busiest.iter().map(edges).collect()))
+}
+
+/// Mean square of the Laplacian, and variance of luma.
+struct Tile {
+    energy: f32,
+    variance: f32,
+}
+
+/// The picture's tiles, each from every second of its rows.
+fn tiles(picture: &Yuv420) -> Vec<Tile> {
+    let (width, height) = (picture.width, picture.height);
+    let columns = (width - 2) / TILE_PX;
+    let samples = (TILE_PX * TILE_PX / 2) as f32;
+    let mut tiles = Vec::with_capacity(columns * (height / TILE_PX));
+    for top in (1..height - TILE_PX).step_by(TILE_PX) {
+        let mut sums = vec![(0_u32, 0_u32, 0_u32); columns];
+        for row in (top..top + TILE_PX).step_by(2) {
+            let line = |row: usize| &picture.y[row * width..(row + 1) * width];
+            let (above, here, below) = (line(row - 1), line(row), line(row + 1));
+            for (tile, (energy, sum, squares)) in sums.iter_mut().enumerate() {
+                let from = 1 + tile * TILE_PX;
+                let span = from..from + TILE_PX;
+                let (left, right) = (&here[from - 1..from - 1 + TILE_PX], &here[from + 1..from + 1 + TILE_PX]);
+                let around = above[span.clone()].iter().zip(&below[span.clone()]).zip(left.iter().zip(right));
+                for (((a, b), (l, r)), h) in around.zip(&here[span]) {
+                    let (h, around) = (u32::from(*h), u32::from(*a) + u32::from(*b) + u32::from(*l) + u32::from(*r));
+                    *energy += around.abs_diff(4 * h).pow(2);
+                    *sum += h;
+                    *squares += h * h;
+                }
+            }
+        }
+        tiles.extend(sums.into_iter().map(|(energy, sum, squares)| Tile {
+            energy: energy as f32 / samples,
+            variance: squares as f32 / samples - (sum as f32 / samples).powi(2),
         }));
     }
-    Yuv420 { width, height, y, u: Vec::new(), v: Vec::new() }
+    tiles
 }
 
 /// Mean luma of each block, from every second row.
@@ -142,13 +191,12 @@ fn grain(picture: &Yuv420) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::model::look::{GRAIN_SAMPLES, THUMBNAIL_SAMPLES};
-    use crate::probe::picture::measure;
 
     fn seen(width: usize, height: usize, luma: impl Fn(usize, usize) -> u8) -> Look {
         let y = (0..height).flat_map(|row| (0..width).map(move |x| (x, row))).map(|(x, row)| luma(x, row)).collect();
         let chroma = width.div_ceil(2) * height.div_ceil(2);
         let picture = Yuv420 { width, height, y, u: vec![100; chroma], v: vec![160; chroma] };
-        look(&picture, f64::from(measure(&picture).sharpness)).expect("large enough")
+        look(&picture).expect("large enough")
     }
 
     #[test]
@@ -171,26 +219,29 @@ mod tests {
         assert_eq!((bright, look.grain.as_slice().len()), (GRAIN_SAMPLES / 4, GRAIN_SAMPLES));
     }
 
-    /// The same scene, sharp and out of focus: fine detail goes, coarse stays.
+    /// A scene of flat walls and edges, sharp, pale, noisy and out of focus.
     #[test]
-    fn detail_is_that_of_the_scale_not_of_the_contrast() {
-        let texture = |x: usize, row: usize| -> f64 {
-            let wave = |period: f64| (x as f64 / period).sin() * (row as f64 / period).cos();
-            128.0 + 20.0 * wave(0.5) + 30.0 * wave(4.0)
-        };
-        let sharp = seen(480, 270, |x, row| texture(x, row) as u8);
-        let pale = seen(480, 270, |x, row| (128.0 + (texture(x, row) - 128.0) * 0.6) as u8);
-        let mean_of_nine = |x: usize, row: usize| (0..9).map(|n| texture(x + n % 3, row + n / 3)).sum::<f64>() / 9.0;
-        let soft = seen(480, 270, |x, row| mean_of_nine(x, row) as u8);
+    fn detail_is_that_of_the_edges_not_of_contrast_and_noise() {
+        let wall = |x: usize, row: usize| if (x / 60 + row / 54) % 2 == 0 { 60.0 } else { 180.0 };
+        let noise = |x: usize, row: usize| ((x * 7919 + row * 104_729 + x * row) % 13) as f64 - 6.0;
+        let soft = |x: usize, row: usize| (0..49).map(|n| wall(x + n % 7, row + n / 7)).sum::<f64>() / 49.0;
+        let sharp = seen(480, 270, |x, row| wall(x, row) as u8);
+        let pale = seen(480, 270, |x, row| (128.0 + (wall(x, row) - 128.0) * 0.4) as u8);
+        let noisy = seen(480, 270, |x, row| (wall(x, row) + noise(x, row)) as u8);
+        let shadowed = seen(480, 270, |x, row| (wall(x, row) * if x < 300 { 0.5 } else { 1.0 }) as u8);
+        let soft_and_noisy = seen(480, 270, |x, row| (soft(x, row) + noise(x, row)) as u8);
         let detail = |look: &Look| look.detail.expect("there is some");
-        assert!((detail(&sharp) / detail(&pale) - 1.0).abs() < 0.1, "{:?} {:?}", sharp.detail, pale.detail);
-        assert!(detail(&soft) < 0.6 * detail(&sharp), "{:?} {:?}", soft.detail, sharp.detail);
+        let beside = |look: &Look| detail(look) / detail(&sharp);
+        assert!((0.8..1.2).contains(&beside(&pale)), "{:?} {:?}", sharp.detail, pale.detail);
+        assert!((0.65..1.35).contains(&beside(&noisy)), "{:?} {:?}", sharp.detail, noisy.detail);
+        assert!((0.8..1.2).contains(&beside(&shadowed)), "{:?} {:?}", sharp.detail, shadowed.detail);
+        assert!(beside(&soft_and_noisy) < 0.2, "{:?} {:?}", sharp.detail, soft_and_noisy.detail);
         assert_eq!(seen(480, 270, |_, _| 77).detail, None);
     }
 
     #[test]
     fn a_small_picture_is_not_looked_at() {
         let picture = Yuv420 { width: 32, height: 32, y: vec![0; 1024], u: vec![128; 256], v: vec![128; 256] };
-        assert_eq!(look(&picture, 0.0), None);
+        assert_eq!(look(&picture), None);
     }
 }

@@ -117,7 +117,7 @@ fn round_tenth(value: f64) -> f32 {
 }
 
 /// Variance of the 4-neighbour Laplacian (Pech-Pacheco et al., 2000), the usual measure of focus.
-pub(super) fn laplacian_variance(picture: &Yuv420) -> f64 {
+fn laplacian_variance(picture: &Yuv420) -> f64 {
     let (width, height) = (picture.width, picture.height);
     if width < 3 || height < 3 {
         return 0.0;

@@ -1,17 +1,22 @@
 //! The pipelines of a probe, and the only place that names GStreamer.
 //!
 //! [`receive`] opens the camera and ends at the first whole keyframe: `rtsp` or `http` build the source, `watch` sees
-//! what happens. [`decode`] turns that keyframe into a picture in a slot that is kept warm, [`jpeg`] encodes it.
-//! [`hardware`] finds decoders, [`self_test`] says what they are worth.
+//! what happens. `authority` judges certificates, `relay` is the TLS of `http`. [`decode`] turns that keyframe into a
+//! picture in a slot that is kept warm, [`jpeg`] encodes it. [`hardware`] finds decoders, [`self_test`] says what they are
+//! worth.
 
+mod authority;
 mod challenge;
+mod container;
 pub mod decode;
+mod dial;
 pub mod elements;
 mod first_boundary;
 pub mod hardware;
 mod http;
 pub mod jpeg;
 pub mod receive;
+mod relay;
 mod rtsp;
 mod second_look;
 pub mod self_test;

@@ -4,7 +4,6 @@
 //! monitor believes no length and no field of it: both lengths are bounded before anything is allocated.
 
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -13,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::decoders::Decoder;
 use super::{ProbeRequest, SnapshotSize};
-use crate::model::{ProbeReport, Secret, Transport};
+use crate::model::{CameraUrl, ProbeReport, Secret, Transport, Trust};
 
 /// Longest JSON head.
 pub const MAX_HEAD_BYTES: usize = 256 * 1024;
@@ -28,7 +27,7 @@ pub enum ToWorker {
         /// Number of the probe, never used twice in one worker.
         id: u64,
         /// What to probe.
-        target: Target,
+        target: Box<Target>,
     },
     /// Nobody waits for this probe any more: hang up politely, no report.
     Cancel {
@@ -109,14 +108,14 @@ pub struct Target {
     pub port: u16,
     /// User and password.
     pub credentials: Option<(String, String)>,
+    /// There is an account, and a redirect led to where it is not taken along.
+    pub password_left_behind: bool,
     /// RTP transport.
     pub transport: Transport,
     /// Deadline from the moment the worker starts.
     pub timeout: Duration,
-    /// False: any certificate is taken.
-    pub tls_verify: bool,
-    /// Certificates to trust beside the system's (PEM).
-    pub ca_file: Option<PathBuf>,
+    /// Which certificate the camera may show.
+    pub trust: Trust,
     /// Larger pictures are refused before they are decoded.
     pub max_megapixels: u32,
     /// Which JPEG is wanted.
@@ -152,14 +151,33 @@ impl Target {
             host: request.url.host().to_owned(),
             port: request.url.port(),
             credentials: credentials.map(|c| (c.username.clone(), Secret::expose(&c.password).to_owned())),
+            password_left_behind: false,
             transport,
             timeout: request.timeout,
-            tls_verify: request.tls_verify,
-            ca_file: request.ca_file.clone(),
+            trust: request.trust.clone(),
             max_megapixels: request.max_megapixels,
             snapshot: request.snapshot,
             hardware,
         }
+    }
+
+    /// The same camera at another address: where it redirected us to.
+    #[must_use]
+    pub fn moved(&self, url: &CameraUrl, with_credentials: bool) -> Self {
+        Self {
+            location: url.to_string(),
+            scheme: url.scheme().as_str().to_owned(),
+            host: url.host().to_owned(),
+            port: url.port(),
+            credentials: self.credentials.clone().filter(|_| with_credentials),
+            password_left_behind: self.password_left_behind || self.credentials.is_some() && !with_credentials,
+            ..self.clone()
+        }
+    }
+
+    /// True when TLS is spoken to it.
+    pub fn is_tls(&self) -> bool {
+        self.scheme.ends_with('s')
     }
 }
 

@@ -8,6 +8,7 @@ mod hardware;
 
 use std::collections::HashMap;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -18,8 +19,10 @@ use super::classify::{End, classify};
 use super::pipeline::receive::{Received, receive};
 use super::pipeline::{elements, hardware as found};
 use super::protocol::{FromWorker, Target, ToWorker, read_frame, write_frame};
+use super::redirect::Journey;
+use super::resolve::resolve;
 use super::{pipeline, sandbox};
-use crate::model::{Look, ProbeReport, Stage, Transport};
+use crate::model::{CameraUrl, Look, Phases, ProbeReport, Stage, Transport};
 use decoding::{Decoded, Decoding, Job};
 use hardware::Opened;
 
@@ -64,7 +67,7 @@ pub fn run(decode_slots: usize, with_hardware: bool) -> anyhow::Result<()> {
     }
     while let Ok(Some((message, _))) = read_frame::<ToWorker>(&mut reader) {
         match message {
-            ToWorker::Probe { id, target } => worker.clone().start(id, target),
+            ToWorker::Probe { id, target } => worker.clone().start(id, *target),
             ToWorker::Cancel { id } => worker.cancel(|running| running == id),
             ToWorker::Ping { number } => worker.say(&FromWorker::Pong { number }, &[]),
         }
@@ -170,14 +173,45 @@ impl Worker {
     fn probe(&self, id: u64, target: &Target, cancel: &Arc<Cancel>) -> (ProbeReport, Vec<u8>) {
         let started = Instant::now();
         let deadline = started + target.timeout;
-        let first = if target.transport == Transport::Udp { Transport::Udp } else { Transport::Tcp };
-        let (mut received, mut decoded) = self.attempt(id, target, first, deadline, cancel);
-        // A camera that refuses TCP is asked for UDP in the same probe.
-        let refused = matches!(received.result, Err((_, End::Status(461))));
-        if refused && target.transport == Transport::Auto {
-            (received, decoded) = self.attempt(id, target, Transport::Udp, deadline, cancel);
-        }
+        let mut journey = CameraUrl::parse(&target.location).ok().map(|(url, _)| Journey::new(url));
+        let mut target = target.clone();
+        let mut on_the_way = Phases::default();
+        let (received, decoded) = loop {
+            let (mut received, decoded) = self.try_transports(id, &target, deadline, cancel);
+            received.phases.iter().for_each(|(stage, took)| on_the_way.add(stage, took));
+            received.phases = on_the_way;
+            let Err((stage, End::Moved { location })) = &received.result else { break (received, decoded) };
+            let addresses = |host: &str| match resolve(host, target.port, deadline) {
+                Ok(addresses) => addresses.iter().map(SocketAddr::ip).collect(),
+                Err(_) => Vec::new(),
+            };
+            match journey.as_mut().map(|journey| journey.follow(location, addresses)) {
+                Some(Ok(step)) => target = target.moved(&step.url, step.with_credentials),
+                refused => {
+                    let why = refused.and_then(Result::err).unwrap_or_default();
+                    received.result = Err((*stage, End::Redirect { why }));
+                    break (received, decoded);
+                }
+            }
+        };
         finish(received, decoded, started)
+    }
+
+    /// A camera that refuses TCP is asked for UDP in the same probe.
+    fn try_transports(
+        &self,
+        id: u64,
+        target: &Target,
+        deadline: Instant,
+        cancel: &Arc<Cancel>,
+    ) -> (Received, Option<Decoded>) {
+        let first = if target.transport == Transport::Udp { Transport::Udp } else { Transport::Tcp };
+        let tried = self.attempt(id, target, first, deadline, cancel);
+        let refused = matches!(tried.0.result, Err((_, End::Status(461))));
+        if refused && target.transport == Transport::Auto {
+            return self.attempt(id, target, Transport::Udp, deadline, cancel);
+        }
+        tried
     }
 
     fn attempt(
@@ -212,8 +246,8 @@ impl Worker {
     fn decode(&self, id: u64, target: &Target, deadline: Instant, received: &Received, answer: SyncSender<Decoded>) {
         let keyframe = match &received.result {
             Ok(keyframe) => keyframe,
-            // Not the last word: UDP may come next.
-            Err((_, End::Cancelled | End::Status(461))) => return,
+            // Not the last word: UDP may come next, or another address.
+            Err((_, End::Cancelled | End::Status(461) | End::Moved { .. })) => return,
             Err((stage, end)) => {
                 let report = failure(*stage, end, received);
                 return self.say(&FromWorker::Verdict { id, report: Box::new(report) }, &[]);

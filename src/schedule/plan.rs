@@ -375,11 +375,7 @@ impl Plan {
 
 /// True when what is probed, or how the camera is spoken to, differs: an old verdict says nothing of the new source.
 fn is_other_source(old: &Stream, new: &Stream) -> bool {
-    old.url != new.url
-        || old.credentials != new.credentials
-        || old.transport != new.transport
-        || old.tls_verify != new.tls_verify
-        || old.ca_file != new.ca_file
+    old.url != new.url || old.credentials != new.credentials || old.transport != new.transport || old.trust != new.trust
 }
 
 #[cfg(test)]

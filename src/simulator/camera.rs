@@ -1,6 +1,6 @@
 //! What a simulated camera is, as a builder.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::auth::Auth;
@@ -8,6 +8,7 @@ use super::clip::Clip;
 use super::fault::{Fault, Method};
 use super::packetise::PAYLOAD_TYPE;
 use super::reply::Reply;
+use super::wire::Identity;
 use crate::model::{Codec, Credentials};
 
 /// How a camera is asked for its video.
@@ -17,15 +18,6 @@ pub enum Protocol {
     Rtsp,
     /// Motion JPEG as `multipart/x-mixed-replace` over HTTP.
     HttpMjpeg,
-}
-
-impl Protocol {
-    pub(super) fn scheme(self) -> &'static str {
-        match self {
-            Self::Rtsp => "rtsp",
-            Self::HttpMjpeg => "http",
-        }
-    }
 }
 
 /// Where the parameter sets (SPS, PPS, with H.265 VPS) are.
@@ -70,10 +62,11 @@ pub struct SimulatedCamera {
     pub(super) protocol: Protocol,
     pub(super) clip: Arc<Clip>,
     pub(super) device: Option<String>,
-    pub(super) address: Option<Ipv4Addr>,
+    pub(super) address: Option<IpAddr>,
     pub(super) port: u16,
     pub(super) path: String,
     pub(super) auth: Auth,
+    pub(super) tls: Option<Identity>,
     pub(super) told: Option<Credentials>,
     pub(super) session_limit: Option<usize>,
     pub(super) parameter_sets: ParameterSets,
@@ -108,6 +101,7 @@ impl SimulatedCamera {
             port: 0,
             path: path.to_owned(),
             auth: Auth::none(),
+            tls: None,
             told: None,
             session_limit: None,
             parameter_sets: ParameterSets::default(),
@@ -151,10 +145,10 @@ impl SimulatedCamera {
         self
     }
 
-    /// Its loopback address (127.0.0.0/8); without this one of its own is chosen.
+    /// Its loopback address (127.0.0.0/8 or ::1); without this one of its own is chosen.
     #[must_use]
-    pub fn address(mut self, address: Ipv4Addr) -> Self {
-        self.address = Some(address);
+    pub fn address(mut self, address: impl Into<IpAddr>) -> Self {
+        self.address = Some(address.into());
         self
     }
 
@@ -169,6 +163,14 @@ impl SimulatedCamera {
     #[must_use]
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
+        self
+    }
+
+    /// Makes it speak TLS (`rtsps`, `https`) with this certificate chain, its own certificate first, and this private
+    /// key, both PEM. Cameras that share a port share the certificate, too.
+    #[must_use]
+    pub fn tls(mut self, chain_pem: impl Into<String>, key_pem: impl Into<String>) -> Self {
+        self.tls = Some(Identity { chain: chain_pem.into(), key: key_pem.into() });
         self
     }
 
@@ -257,6 +259,15 @@ impl SimulatedCamera {
 
     pub(super) fn device_name(&self) -> &str {
         self.device.as_deref().unwrap_or(&self.name)
+    }
+
+    pub(super) fn scheme(&self) -> &'static str {
+        match (self.protocol, &self.tls) {
+            (Protocol::Rtsp, None) => "rtsp",
+            (Protocol::Rtsp, Some(_)) => "rtsps",
+            (Protocol::HttpMjpeg, None) => "http",
+            (Protocol::HttpMjpeg, Some(_)) => "https",
+        }
     }
 
     pub(super) fn told_credentials(&self) -> Option<&Credentials> {

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::request::Request;
+use super::wire::{Reader, Writer};
 
 /// A client that takes nothing for this long is gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -29,13 +29,16 @@ pub(super) enum Event {
 }
 
 /// A connection with what was received and not read, and what is to be sent and was not taken.
-#[derive(Debug)]
 pub(super) struct Connection {
-    stream: TcpStream,
+    reader: Reader,
+    writer: Writer,
+    peer: SocketAddr,
     inbox: BytesMut,
     /// Bounded by its users: a picture is not added while [`Self::backlog_bytes`] is large.
     pub(super) outbox: Vec<u8>,
     sent: usize,
+    /// TLS may hold back a part of what it took.
+    unflushed: bool,
     /// When the client last took something, or had nothing to take.
     last_taken: Instant,
     last_heard: Instant,
@@ -43,10 +46,20 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, until: CancellationToken) -> Self {
+    pub(super) fn new((reader, writer): (Reader, Writer), peer: SocketAddr, until: CancellationToken) -> Self {
         let now = Instant::now();
-        let inbox = BytesMut::new();
-        Self { stream, inbox, outbox: Vec::new(), sent: 0, last_taken: now, last_heard: now, until }
+        Self {
+            reader,
+            writer,
+            peer,
+            inbox: BytesMut::new(),
+            outbox: Vec::new(),
+            sent: 0,
+            unflushed: false,
+            last_taken: now,
+            last_heard: now,
+            until,
+        }
     }
 
     /// From now on it ends with this token.
@@ -54,8 +67,8 @@ impl Connection {
         self.until = until;
     }
 
-    pub(super) fn peer(&self) -> io::Result<SocketAddr> {
-        self.stream.peer_addr()
+    pub(super) fn peer(&self) -> SocketAddr {
+        self.peer
     }
 
     /// How many bytes the client has not taken yet.
@@ -82,18 +95,21 @@ impl Connection {
             }
             let give_up = if behind { self.last_taken + WRITE_TIMEOUT } else { self.last_heard + SESSION_TIMEOUT };
             let wake = due.map_or(give_up, |due| due.min(give_up));
-            let (mut reading, mut writing) = self.stream.split();
+            let (writer, unsent) = (&mut self.writer, &self.outbox[self.sent..]);
+            // One operation at a time, each of which may be given up without a loss.
+            let writing = async { if behind { writer.write(unsent).await } else { writer.flush().await.map(|()| 0) } };
             tokio::select! {
                 biased;
                 () = self.until.cancelled() => return Ok(Event::Ended),
-                read = reading.read_buf(&mut self.inbox) => {
+                read = self.reader.read_buf(&mut self.inbox) => {
                     if read? == 0 {
                         return Ok(Event::Ended);
                     }
                     self.last_heard = Instant::now();
                 }
-                written = writing.write(&self.outbox[self.sent..]), if behind => {
+                written = writing, if behind || self.unflushed => {
                     self.sent += written?;
+                    self.unflushed = behind;
                     self.last_taken = Instant::now();
                 }
                 () = sleep_until(wake) => {
@@ -105,18 +121,21 @@ impl Connection {
 
     /// Sends what is left to send, then ends.
     pub(super) async fn finish(mut self) -> io::Result<()> {
-        let rest = self.stream.write_all(&self.outbox[self.sent..]);
-        tokio::time::timeout(WRITE_TIMEOUT, rest).await.map_err(|_| io::ErrorKind::TimedOut)??;
-        self.stream.shutdown().await
+        let rest = async {
+            self.writer.write_all(&self.outbox[self.sent..]).await?;
+            self.writer.shutdown().await
+        };
+        tokio::time::timeout(WRITE_TIMEOUT, rest).await.map_err(|_| io::ErrorKind::TimedOut)?
     }
 
     /// Sends `chunk` again and again, `pause` apart, until the client goes or the camera changes.
     pub(super) async fn pour(mut self, chunk: &[u8], pause: Duration) -> io::Result<()> {
         let until = self.until.clone();
         let pouring = async {
-            self.stream.write_all(&self.outbox[self.sent..]).await?;
+            self.writer.write_all(&self.outbox[self.sent..]).await?;
             loop {
-                self.stream.write_all(chunk).await?;
+                self.writer.write_all(chunk).await?;
+                self.writer.flush().await?;
                 tokio::time::sleep(pause).await;
             }
         };
@@ -132,7 +151,7 @@ impl Connection {
             let until = self.until.clone();
             tokio::select! {
                 () = until.cancelled() => return Ok(()),
-                read = self.stream.read_buf(&mut self.inbox) => {
+                read = self.reader.read_buf(&mut self.inbox) => {
                     if read? == 0 {
                         return Ok(());
                     }

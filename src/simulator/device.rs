@@ -1,30 +1,31 @@
 //! Running devices: their sockets, their cameras and the sessions they serve.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::camera::{Protocol, SimulatedCamera};
-use super::connection::Connection;
+use super::connection::{Connection, SESSION_TIMEOUT};
 use super::counts::{DeviceCounts, LiveCounts, SlotTicket, Slots};
-use super::fault::{Fault, OnAccept};
-use super::{SimulatorError, hostile, http, rtsp};
+use super::fault::{Fault, Method, OnAccept};
+use super::{SimulatorError, hostile, http, rtsp, wire};
 
 /// What has an address of its own.
 #[derive(Debug)]
 pub(super) struct Device {
-    ip: Ipv4Addr,
+    ip: IpAddr,
     slots: Arc<Slots>,
 }
 
 impl Device {
-    pub(super) fn new(ip: Ipv4Addr) -> Self {
+    pub(super) fn new(ip: IpAddr) -> Self {
         Self { ip, slots: Arc::default() }
     }
 
@@ -35,7 +36,7 @@ impl Device {
     }
 
     pub(super) fn ip(&self) -> IpAddr {
-        self.ip.into()
+        self.ip
     }
 
     pub(super) fn counts(&self) -> DeviceCounts {
@@ -85,6 +86,12 @@ impl CameraState {
         self.condition.lock().unwrap_or_else(PoisonError::into_inner).fault
     }
 
+    /// The status and `Location` with which it answers this request, when it redirects.
+    pub(super) fn redirects(&self, method: Method) -> Option<(u16, String)> {
+        let camera = &self.description;
+        self.fault().and_then(|fault| fault.redirects(method, camera.scheme(), self.address, &camera.path))
+    }
+
     /// Cancelled when the fault changes.
     pub(super) fn until(&self) -> CancellationToken {
         self.condition.lock().unwrap_or_else(PoisonError::into_inner).until.clone()
@@ -94,6 +101,11 @@ impl CameraState {
         let mut condition = self.condition.lock().unwrap_or_else(PoisonError::into_inner);
         condition.until.cancel();
         *condition = Condition { fault, until: CancellationToken::new() };
+    }
+
+    /// Its address without credentials.
+    pub(super) fn url(&self) -> String {
+        format!("{}://{}{}", self.description.scheme(), self.address, self.description.path)
     }
 
     /// Opens a session, or `None` when the device is busy. It ends when the ticket is dropped.
@@ -138,11 +150,11 @@ impl Drop for SessionTicket {
 }
 
 /// One port of a device and the cameras behind it.
-#[derive(Debug)]
 pub(super) struct Listener {
     pub(super) cameras: Vec<Arc<CameraState>>,
     address: SocketAddr,
     protocol: Protocol,
+    tls: Option<TlsAcceptor>,
     stop: CancellationToken,
     accepting: tokio::sync::Mutex<Option<JoinHandle<()>>>,
 }
@@ -151,22 +163,29 @@ impl Listener {
     pub(super) async fn start(
         device: Arc<Device>,
         port: u16,
-        protocol: Protocol,
         cameras: Vec<SimulatedCamera>,
         stop: CancellationToken,
     ) -> Result<Arc<Self>, SimulatorError> {
+        let protocol = cameras.first().map_or(Protocol::Rtsp, |camera| camera.protocol);
         let wanted = SocketAddr::new(device.ip(), port);
         let failed = |source| SimulatorError::Listen {
             camera: cameras.first().map(|c| c.name.clone()).unwrap_or_default(),
             address: wanted,
             source,
         };
+        let tls = match cameras.iter().find_map(|c| c.tls.as_ref().map(|identity| (c, identity))) {
+            None => None,
+            Some((camera, identity)) => {
+                Some(identity.acceptor().ok_or_else(|| SimulatorError::BadCertificate(camera.name.clone()))?)
+            }
+        };
         // Bound in any case, so that a camera that refuses connections has a port too.
         let socket = TcpListener::bind(wanted).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
         let cameras =
             cameras.into_iter().map(|c| Arc::new(CameraState::new(c, Arc::clone(&device), address))).collect();
-        let listener = Arc::new(Self { cameras, address, protocol, stop, accepting: tokio::sync::Mutex::new(None) });
+        let listener =
+            Arc::new(Self { cameras, address, protocol, tls, stop, accepting: tokio::sync::Mutex::new(None) });
         if !listener.refuses_connections() {
             *listener.accepting.lock().await = Some(listener.accept(socket));
         }
@@ -236,8 +255,15 @@ impl Listener {
         let broken = self.cameras.iter().find(|c| Fault::on_accept(c.fault()) != OnAccept::Serve);
         let Some(standing_for) = broken.or(self.cameras.first()) else { return Ok(()) };
         let until = standing_for.until();
-        let connection = Connection::new(stream, until);
-        match Fault::on_accept(standing_for.fault()) {
+        let on_accept = Fault::on_accept(standing_for.fault());
+        let peer = stream.peer_addr()?;
+        // Who says nothing does not shake hands either.
+        let tls = self.tls.as_ref().filter(|_| on_accept != OnAccept::Silence);
+        let handshake = until.run_until_cancelled(wire::open(stream, tls));
+        let wire = tokio::time::timeout(SESSION_TIMEOUT, handshake).await.map_err(|_| io::ErrorKind::TimedOut)?;
+        let Some(wire) = wire else { return Ok(()) };
+        let connection = Connection::new(wire?, peer, until.clone());
+        match on_accept {
             OnAccept::Silence => connection.be_silent().await,
             OnAccept::Close => hostile::close(connection).await,
             OnAccept::Drip => hostile::drip(connection, self.protocol).await,

@@ -72,6 +72,13 @@ pub enum Fault {
     RedirectsToItself,
     /// Redirects every DESCRIBE or GET to the same path at this address.
     RedirectsTo(SocketAddr),
+    /// Answers every DESCRIBE or GET with a status and this `Location`, whatever it is.
+    Redirects {
+        /// 301, 302, 303, 307 or 308.
+        status: u16,
+        /// As it is written on the wire.
+        location: &'static str,
+    },
     /// Answers a web page: on an RTSP port as HTTP would, on an HTTP port as a login page.
     Html,
     /// Answers this status to DESCRIBE (RTSP) or GET (HTTP). 401 is asked again for ever, whatever the credentials.
@@ -163,12 +170,13 @@ impl Fault {
         self == Self::SilentTo(method)
     }
 
-    /// Where a request is redirected to; `own` is the camera's own address.
-    pub(super) fn redirects(self, method: Method, own: SocketAddr) -> Option<SocketAddr> {
+    /// The status and `Location` with which a camera answers; `scheme`, `own` and `path` are the camera's own.
+    pub(super) fn redirects(self, method: Method, scheme: &str, own: SocketAddr, path: &str) -> Option<(u16, String)> {
         match self {
             _ if !matches!(method, Method::Describe | Method::Get) => None,
-            Self::RedirectsToItself => Some(own),
-            Self::RedirectsTo(address) => Some(address),
+            Self::RedirectsToItself => Some((302, format!("{scheme}://{own}{path}"))),
+            Self::RedirectsTo(address) => Some((302, format!("{scheme}://{address}{path}"))),
+            Self::Redirects { status, location } => Some((status, location.to_owned())),
             _ => None,
         }
     }

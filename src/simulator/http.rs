@@ -40,10 +40,9 @@ pub(super) async fn serve(
         if fault.is_silent_to(Method::Get) {
             return connection.be_silent().await;
         }
-        if let Some(to) = fault.redirects(Method::Get, camera.address) {
-            let location = format!("http://{to}{}", camera.description.path);
-            let text =
-                format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        if let Some((code, location)) = camera.redirects(Method::Get) {
+            let head = format!("HTTP/1.1 {code} {}\r\nLocation: {location}\r\n", reason_phrase(code));
+            let text = format!("{head}Content-Length: 0\r\nConnection: close\r\n\r\n");
             connection.outbox.extend_from_slice(text.as_bytes());
             return connection.finish().await;
         }

@@ -76,6 +76,10 @@ impl Timeline {
     pub(super) fn take(&self, number: u64, takes: usize) -> usize {
         let (deltas, repeated) = self.deltas();
         let pass = number / (1 + repeated * (self.gop_loops - 1) + deltas);
+        // A session that begins with a keyframe begins with the clip as it is.
+        if pass == 0 {
+            return 0;
+        }
         // The finalizer of SplitMix64 (Steele et al., 2014).
         let mixed = pass.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -239,6 +243,7 @@ mod tests {
     #[test]
     fn every_take_comes_and_none_for_long() {
         let timeline = timeline(3, 1);
+        assert_eq!(timeline.take(2, 8), 0);
         for heartbeat_pictures in [3, 6, 15, 24, 30, 3_000] {
             let met: Vec<usize> = (0..2_000).map(|beat| timeline.take(beat * heartbeat_pictures, 8)).collect();
             assert!((0..8).all(|take| met.contains(&take)), "{heartbeat_pictures}");

@@ -32,6 +32,10 @@ impl Request {
             }
             inbox.advance(length);
         }
+        // A TLS handshake, for one.
+        if inbox.first().is_some_and(|byte| !byte.is_ascii_alphabetic() && !b"\r\n".contains(byte)) {
+            return Err(NotARequest);
+        }
         let Some(end) = inbox.windows(4).position(|w| w == b"\r\n\r\n") else {
             return if inbox.len() > MAX_BYTES { Err(NotARequest) } else { Ok(None) };
         };

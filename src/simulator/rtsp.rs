@@ -129,9 +129,8 @@ impl Conversation<'_> {
         if request.header("Authorization").is_some() {
             camera.counts.update(|c| c.requests_with_credentials += 1);
         }
-        if let Some(to) = camera.fault().and_then(|fault| fault.redirects(method, camera.address)) {
-            let location = format!("Location: rtsp://{to}{}\r\n", camera.description.path);
-            return Ok(Answer { code: 302, headers: location, body: String::new() });
+        if let Some((code, location)) = camera.redirects(method) {
+            return Ok(Answer { code, headers: format!("Location: {location}\r\n"), body: String::new() });
         }
         match camera.fault().and_then(|fault| fault.answer(method)) {
             Some(401) => return Ok(unauthorised(&camera, request)),
@@ -196,7 +195,7 @@ impl Conversation<'_> {
                 (Route::Interleaved { channel }, format!("RTP/AVP/TCP;unicast;interleaved={channel}-{}", channel + 1))
             }
             Offer::Udp { rtp, rtcp } => {
-                let client = self.connection.peer()?.ip();
+                let client = self.connection.peer().ip();
                 let (rtp_socket, rtcp_socket) = udp_pair(camera.address).await?;
                 rtp_socket.connect((client, rtp)).await?;
                 rtcp_socket.connect((client, rtcp)).await?;
@@ -217,7 +216,7 @@ impl Conversation<'_> {
         let Some(session) = &mut self.session else { return Answer::status(455) };
         let media = Media::start(camera, &session.route);
         let (sequence, time) = media.rtp_info();
-        let url = format!("rtsp://{}{}/{TRACK}", camera.address, camera.description.path);
+        let url = format!("{}/{TRACK}", camera.url());
         session.media = Some(media);
         camera.counts.update(|c| c.plays += 1);
         Answer::ok(format!(
@@ -254,11 +253,11 @@ fn unauthorised(camera: &CameraState, request: &Request) -> Answer {
 }
 
 fn describe(camera: &CameraState) -> Answer {
-    let base = format!("rtsp://{}{}/", camera.address, camera.description.path);
+    let base = format!("{}/", camera.url());
     Answer {
         code: 200,
         headers: format!("Content-Type: application/sdp\r\nContent-Base: {base}\r\n"),
-        body: sdp::describe(&camera.description, &camera.address.ip().to_string(), camera.fault()),
+        body: sdp::describe(&camera.description, camera.address.ip(), camera.fault()),
     }
 }
 

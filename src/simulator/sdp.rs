@@ -1,6 +1,7 @@
 //! What DESCRIBE answers (RFC 4566, with the parameters of RFC 6184 section 8.2.1 and RFC 7798 section 7.1).
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +14,8 @@ use crate::model::Codec;
 pub(super) const TRACK: &str = "trackID=0";
 
 /// The session description of a camera.
-pub(super) fn describe(camera: &SimulatedCamera, address: &str, fault: Option<Fault>) -> String {
+pub(super) fn describe(camera: &SimulatedCamera, address: IpAddr, fault: Option<Fault>) -> String {
+    let (version, any) = if address.is_ipv6() { ("IP6", "::") } else { ("IP4", "0.0.0.0") };
     let audio_only = fault.is_some_and(Fault::audio_only);
     let encoding = match camera.clip.codec() {
         _ if fault.is_some_and(Fault::unknown_codec) => "X-WAVELET",
@@ -22,7 +24,7 @@ pub(super) fn describe(camera: &SimulatedCamera, address: &str, fault: Option<Fa
     };
     let payload_type = camera.payload_type;
     let mut sdp = format!(
-        "v=0\r\no=- 1 1 IN IP4 {address}\r\ns=Media\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\na=control:*\r\na=range:npt=now-\r\n"
+        "v=0\r\no=- 1 1 IN {version} {address}\r\ns=Media\r\nc=IN {version} {any}\r\nt=0 0\r\na=control:*\r\na=range:npt=now-\r\n"
     );
     // Writing to a String cannot fail.
     let _infallible = if audio_only {

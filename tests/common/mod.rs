@@ -1,13 +1,14 @@
 //! What several black-box tests share.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod certificates;
 pub mod service;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use streampulse::model::{CameraUrl, Codec, Transport};
+use streampulse::model::{CameraUrl, Codec, Transport, Trust};
 use streampulse::probe::pool::{Pool, PoolOptions};
 use streampulse::probe::{ProbeRequest, SnapshotSize};
 use streampulse::simulator::Clip;
@@ -47,8 +48,7 @@ pub fn request(key: &str, url: &str) -> ProbeRequest {
         credentials,
         transport: Transport::Auto,
         timeout: Duration::from_secs(10),
-        tls_verify: true,
-        ca_file: None,
+        trust: Trust::default(),
         max_megapixels: 40,
         snapshot: SnapshotSize::Full,
     }

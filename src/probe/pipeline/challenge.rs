@@ -5,9 +5,9 @@
 //! which of the two it is.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpStream, ToSocketAddrs as _};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::dial::dial_until;
 use crate::probe::protocol::Target;
 
 /// Longest head that is read.
@@ -16,7 +16,7 @@ const MAX_HEAD_BYTES: u64 = 16 * 1024;
 /// User and password as `souphttpsrc` must be given them, so that the camera gets them as UTF-8.
 pub fn credentials_for_soup(target: &Target, deadline: Instant) -> Option<(String, String)> {
     let (user, password) = target.credentials.clone()?;
-    if user.is_ascii() && password.is_ascii() || target.scheme != "http" {
+    if user.is_ascii() && password.is_ascii() {
         return Some((user, password));
     }
     match ask(target, deadline) {
@@ -27,12 +27,8 @@ pub fn credentials_for_soup(target: &Target, deadline: Instant) -> Option<(Strin
 
 /// The head of the answer to a request without credentials.
 fn ask(target: &Target, deadline: Instant) -> Option<String> {
-    let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-    let address = (target.host.as_str(), target.port).to_socket_addrs().ok()?.next()?;
-    let mut connection = TcpStream::connect_timeout(&address, left(deadline)).ok()?;
-    connection.set_read_timeout(Some(left(deadline))).ok()?;
-    let request = bare_get(target);
-    connection.write_all(request.as_bytes()).ok()?;
+    let mut connection = dial_until(target, deadline).ok()?;
+    connection.write_all(bare_get(target).as_bytes()).ok()?;
     let mut head = Vec::new();
     let mut chunk = [0; 1024];
     while Instant::now() < deadline && (head.len() as u64) < MAX_HEAD_BYTES && !contains_end(&head) {

@@ -12,7 +12,7 @@ const BAD: &str = "gstreamer1.0-plugins-bad";
 const LIBAV: &str = "gstreamer1.0-libav";
 
 /// Element and Debian package.
-const NEEDED: [(&str, &str); 16] = [
+const NEEDED: [(&str, &str); 17] = [
     ("appsink", BASE),
     ("videoconvert", BASE),
     ("rtspsrc", GOOD),
@@ -28,6 +28,7 @@ const NEEDED: [(&str, &str); 16] = [
     ("h264parse", BAD),
     ("h265parse", BAD),
     ("jpegparse", BAD),
+    ("tsdemux", BAD),
     ("avdec_h264", LIBAV),
 ];
 

@@ -1,28 +1,44 @@
-//! The HTTP source: `souphttpsrc` and `multipartdemux`, for `multipart/x-mixed-replace` MJPEG.
+//! The HTTP source: `souphttpsrc`, and behind it whatever unpacks what it brings.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use gst::prelude::*;
 use gstreamer as gst;
 
 use super::challenge::credentials_for_soup;
-use super::elements::{make, set_if_there};
-use super::first_boundary;
-use super::receive::add_tail;
-use super::watch::{Seen, Watch};
-use crate::model::{Codec, Stage};
+use super::elements::make;
+use super::receive::MAX_LOCATION_CHARACTERS;
+use super::relay::Relay;
+use super::watch::{Said, Seen, Watch};
+use super::{container, first_boundary};
+use crate::model::Stage;
 use crate::probe::classify::End;
 use crate::probe::protocol::Target;
 
-/// Builds the source into the pipeline and watches it.
+/// Builds the source into the pipeline and watches it. The relay, with `https`, must live as long as the pipeline.
 ///
 /// # Errors
-/// When an element is missing.
-pub fn build(pipeline: &gst::Pipeline, target: &Target, deadline: Instant, watch: &Arc<Watch>) -> anyhow::Result<()> {
+/// When an element is missing, or there is no port for the relay.
+pub fn build(
+    pipeline: &gst::Pipeline,
+    target: &Target,
+    deadline: Instant,
+    watch: &Arc<Watch>,
+) -> anyhow::Result<Option<Relay>> {
     let source = make("souphttpsrc")?;
-    source.set_property("location", &target.location);
+    let relay = if target.is_tls() { Some(Relay::start(target, deadline, watch)?) } else { None };
+    match &relay {
+        Some(relay) => {
+            let (proxy, location) = relay.proxy_and_location(target);
+            source.set_property("proxy", proxy);
+            source.set_property("location", location);
+        }
+        None => source.set_property("location", &target.location),
+    }
+    // Where a redirect leads is not the element's to decide.
+    source.set_property("automatic-redirect", false);
     if let Some((user, password)) = credentials_for_soup(target, deadline) {
         source.set_property("user-id", user);
         source.set_property("user-pw", password);
@@ -35,44 +51,53 @@ pub fn build(pipeline: &gst::Pipeline, target: &Target, deadline: Instant, watch
     source.set_property("iradio-mode", false);
     source.set_property("timeout", (target.timeout.as_secs() as u32).max(1) + 1);
     source.set_property("user-agent", concat!("StreamPulse/", env!("CARGO_PKG_VERSION")));
-    source.set_property("ssl-strict", target.tls_verify);
-    let demux = make("multipartdemux")?;
-    set_if_there(&demux, "single-stream", "true");
-    pipeline.add_many([&source, &demux])?;
-    source.link(&demux)?;
+    pipeline.add(&source)?;
 
     let bus = pipeline.bus().ok_or_else(|| anyhow::anyhow!("a pipeline without a bus"))?;
-    watch.listen(&bus, |_| {});
-    watch.saw(Seen::Begins(Stage::Request));
-    if let Some(pad) = source.static_pad("src") {
-        watch_answer(&pad, watch);
-        first_boundary::insert_where_missing(&pad);
-    }
-    demux.connect_pad_added({
-        let pipeline = pipeline.downgrade();
+    watch.listen(&bus, {
         let watch = watch.clone();
-        move |_, pad| {
-            let Some(pipeline) = pipeline.upgrade() else { return };
-            let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
-            match caps.structure(0).map(|s| s.name().as_str()) {
-                Some("image/jpeg") => add_tail(&pipeline, pad, "identity", Codec::Mjpeg, &watch),
-                Some(kind) if kind.starts_with("image/") || kind.starts_with("video/") => {
-                    let name = kind.chars().filter(char::is_ascii_graphic).take(40).collect();
-                    watch.saw(Seen::Ended(End::UnsupportedCodec { name }));
-                }
-                other => {
-                    let found = other.unwrap_or("something without a type").chars().take(40).collect();
-                    watch.saw(Seen::Ended(End::NoVideo { found }));
-                }
+        move |said| {
+            if let Said::Element(structure) = said
+                && let Some(location) = redirect(structure)
+            {
+                watch.saw(Seen::Ended(End::Moved { location }));
             }
         }
     });
-    Ok(())
+    // The relay tells what it does; without it the element connects and asks in one step.
+    if relay.is_none() {
+        watch.saw(Seen::Begins(Stage::Request));
+    }
+    if let Some(pad) = source.static_pad("src") {
+        let kind = watch_answer(&pad, watch);
+        first_boundary::insert_where_missing(&pad);
+        container::unpack(pipeline, &pad, watch, move || kind.get().cloned().unwrap_or_default());
+    }
+    Ok(relay)
 }
 
-/// The head of the answer ends the stage `request`; an answer that is a page and not a stream ends the probe.
-fn watch_answer(pad: &gst::Pad, watch: &Arc<Watch>) {
+/// The `Location` of an answer that redirects (RFC 9110 section 15.4).
+fn redirect(answer: &gst::StructureRef) -> Option<String> {
+    let status = answer.get::<u32>("http-status-code").ok().filter(|_| answer.name() == "http-headers")?;
+    if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let location = header(&answer.get::<gst::Structure>("response-headers").ok()?, "location")?;
+    Some(location.chars().take(MAX_LOCATION_CHARACTERS).collect())
+}
+
+/// The value of a header that is there once, its name being of any case (RFC 9110 section 5.1).
+fn header(headers: &gst::Structure, name: &str) -> Option<String> {
+    let (_, value) = headers.iter().find(|(known, _)| known.as_str().eq_ignore_ascii_case(name))?;
+    value.get::<String>().ok()
+}
+
+/// The head of the answer ends the stage `request`; an answer that is a page and not a stream ends the probe. Gives the
+/// content type, as soon as it is there.
+fn watch_answer(pad: &gst::Pad, watch: &Arc<Watch>) -> Arc<OnceLock<String>> {
     let (watch, answered) = (watch.clone(), AtomicBool::new(false));
+    let told = Arc::new(OnceLock::new());
+    let tell = told.clone();
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::BUFFER, move |_, info| {
         if let Some(gst::EventView::CustomDownstreamSticky(event)) = info.event().map(|e| e.view())
             && let Some(structure) = event.structure().filter(|s| s.name() == "http-headers")
@@ -81,19 +106,20 @@ fn watch_answer(pad: &gst::Pad, watch: &Arc<Watch>) {
             if (200..300).contains(&status) && !answered.swap(true, Ordering::Relaxed) {
                 watch.saw(Seen::Begins(Stage::FirstPacket));
                 let kind = structure.get::<gst::Structure>("response-headers").ok().and_then(content_type);
-                if let Some(found) = kind.filter(|kind| kind.starts_with("text/") || kind.starts_with("audio/")) {
-                    watch.saw(Seen::Ended(End::NoVideo { found }));
+                let kind = tell.get_or_init(|| kind.unwrap_or_default());
+                if kind.starts_with("text/") || kind.starts_with("audio/") {
+                    watch.saw(Seen::Ended(End::NoVideo { found: kind.clone() }));
                 }
             }
         }
         gst::PadProbeReturn::Ok
     });
+    told
 }
 
-/// The MIME type without its parameters, header names being of any case (RFC 9110 section 5.1).
+/// The MIME type without its parameters.
 fn content_type(headers: gst::Structure) -> Option<String> {
-    let (_, value) = headers.iter().find(|(name, _)| name.as_str().eq_ignore_ascii_case("content-type"))?;
-    let text = value.get::<String>().ok()?;
+    let text = header(&headers, "content-type")?;
     let kind = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     Some(kind.chars().filter(char::is_ascii_graphic).take(40).collect())
 }

@@ -1,8 +1,7 @@
 //! The first half of a probe: open the camera, wait for one whole keyframe, hang up.
 
-use std::net::ToSocketAddrs as _;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Instant;
 
 use gst::prelude::*;
@@ -16,9 +15,10 @@ use crate::model::{Codec, Phases, Stage, Transport, VideoFacts};
 use crate::probe::access_unit::{h264_is_keyframe, h265_is_keyframe};
 use crate::probe::classify::End;
 use crate::probe::protocol::Target;
+use crate::probe::resolve::resolve;
 
-/// Stack of a resolving thread: glibc's resolver keeps its answers there.
-const RESOLVER_STACK_BYTES: usize = 256 * 1024;
+/// A longer `Location` leads nowhere.
+pub const MAX_LOCATION_CHARACTERS: usize = 2_048;
 
 /// One access unit that needs no other, with what the parser says of it.
 #[derive(Debug)]
@@ -43,13 +43,27 @@ pub struct Received {
 }
 
 /// A running pipeline that is stopped, and so hung up, when it goes out of scope.
-struct Running(gst::Pipeline);
+struct Running {
+    pipeline: gst::Pipeline,
+    watch: Arc<Watch>,
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Sends TEARDOWN where a session was set up, and waits for the answer as long as `rtsp::TEARDOWN_TIMEOUT`.
-        let _ = self.0.set_state(gst::State::Null);
-        if let Some(bus) = self.0.bus() {
+        // Held in the middle of a redirect, the source has nothing to tear down and could not if it had.
+        if self.watch.is_held() {
+            for source in self.pipeline.iterate_sources().into_iter().flatten() {
+                if source.has_property("teardown-timeout") {
+                    source.set_property("teardown-timeout", 0_u64);
+                }
+            }
+        }
+        // Sends TEARDOWN where a session was set up, and waits for the answer as long as `rtsp::TEARDOWN_TIMEOUT`. From
+        // here on a connection is given up before it begins.
+        let _ = self.pipeline.set_state(gst::State::Ready);
+        self.watch.hang_up();
+        let _ = self.pipeline.set_state(gst::State::Null);
+        if let Some(bus) = self.pipeline.bus() {
             bus.unset_sync_handler();
         }
     }
@@ -69,58 +83,40 @@ pub fn receive(
     let mut timeline = Timeline::new();
     let rtsp = target.scheme.starts_with("rtsp");
     let transport = if rtsp { Some(transport) } else { None };
-    if let Err(end) = resolve(target, deadline) {
+    // First, so that a name that does not exist is told from a device that does not answer.
+    if let Err(end) = resolve(&target.host, target.port, deadline) {
         return Received {
             result: Err((Stage::Resolve, end)),
             phases: timeline.finish(Instant::now()),
             transport: None,
         };
     }
-    let running = Running(gst::Pipeline::new());
+    let running = Running { pipeline: gst::Pipeline::new(), watch: watch.clone() };
     watch.saw(Seen::Begins(Stage::Connect));
     let built = match transport {
-        Some(transport) => rtsp::build(&running.0, target, transport, &watch),
-        None => http::build(&running.0, target, deadline, &watch),
+        Some(transport) => rtsp::build(&running.pipeline, target, transport, &watch).map(|()| None),
+        None => http::build(&running.pipeline, target, deadline, &watch),
     };
-    let result = match built.and_then(|()| Ok(running.0.set_state(gst::State::Playing)?)) {
+    let playing = built.and_then(|relay| {
+        running.pipeline.set_state(gst::State::Playing)?;
+        Ok(relay)
+    });
+    let result = match &playing {
         Ok(_) => follow(&events, &watch, &mut timeline, target, deadline),
         // An element that cannot even start has posted why, or the plugin is missing, which the worker's Hello told.
         Err(_) => match events
             .try_iter()
             .find_map(|(_, seen)| if let Seen::Failed(facts) = seen { Some(facts) } else { None })
         {
-            Some(facts) => Err((Stage::Connect, explain(&facts, &watch, target))),
+            Some(facts) => Err(explain(&facts, &watch, target, Stage::Connect)),
             None => Err((Stage::Connect, End::Overloaded)),
         },
     };
     let received = Received { result, phases: timeline.finish(Instant::now()), transport };
     on_keyframe(&received);
     drop(running);
+    drop(playing);
     received
-}
-
-/// A name is resolved here first, so that a name that does not exist is told from a device that does not answer. The
-/// system's resolver knows no deadline, so it waits in a thread of its own.
-fn resolve(target: &Target, deadline: Instant) -> Result<(), End> {
-    if target.host.parse::<std::net::IpAddr>().is_ok() {
-        return Ok(());
-    }
-    // Holds the one answer.
-    let (answer, answers) = sync_channel(1);
-    let (host, port) = (target.host.clone(), target.port);
-    let resolver = std::thread::Builder::new().name("resolve".to_owned()).stack_size(RESOLVER_STACK_BYTES);
-    let started = resolver.spawn(move || {
-        let found = (host.as_str(), port).to_socket_addrs().is_ok_and(|mut addresses| addresses.next().is_some());
-        let _ = answer.try_send(found);
-    });
-    if started.is_err() {
-        return Err(End::Overloaded);
-    }
-    match answers.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(End::NameUnknown),
-        Err(_) => Err(End::Deadline { since_media: None }),
-    }
 }
 
 /// Follows the events to the keyframe or to the end.
@@ -135,7 +131,7 @@ fn follow(
         let (at, seen) = match events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(event) => event,
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                return Err((watch.stage(), at_the_deadline(watch, target)));
+                return Err(at_the_deadline(watch, target));
             }
         };
         match seen {
@@ -145,38 +141,47 @@ fn follow(
                 return keyframe(sample, media_time, target).map_err(|end| (Stage::Keyframe, end));
             }
             Seen::Ended(end) => return Err((timeline.current, end)),
-            Seen::Failed(facts) => return Err((timeline.current, explain(&facts, watch, target))),
+            Seen::Failed(facts) => return Err(explain(&facts, watch, target, timeline.current)),
             Seen::EndOfStream => return Err((timeline.current, closed(watch))),
         }
     }
 }
 
 /// What was being waited for, and what came instead.
-fn at_the_deadline(watch: &Watch, target: &Target) -> End {
+fn at_the_deadline(watch: &Watch, target: &Target) -> (Stage, End) {
+    let stage = watch.stage();
     if watch.cut_pictures() > 0 {
-        return CUT_OFF;
+        return (stage, CUT_OFF);
     }
     let silence = End::Deadline { since_media: watch.since_media() };
-    second_look::at_the_deadline(target, watch.stage()).unwrap_or(silence)
+    second_look::at_the_deadline(target, stage).unwrap_or((stage, silence))
 }
 
 /// What an element's error means, by what else is known.
-fn explain(facts: &ErrorFacts, watch: &Watch, target: &Target) -> End {
+fn explain(facts: &ErrorFacts, watch: &Watch, target: &Target, current: Stage) -> (Stage, End) {
     let stage = watch.stage();
-    if let Some(code) = facts.status {
-        return End::Status(code);
-    }
-    // `souphttpsrc` connects and asks in one step.
-    if matches!(stage, Stage::Connect | Stage::Request) {
-        return second_look::at_a_failure(target);
-    }
-    if stage == Stage::Setup && facts.nothing_set_up {
-        return End::Status(461);
-    }
-    if facts.wrong_type {
-        return if stage == Stage::Describe { End::NoVideo { found: String::new() } } else { End::Protocol };
-    }
-    closed(watch)
+    let end = if facts.status == Some(401) && target.password_left_behind {
+        // Nobody refused a password: none was sent.
+        let place = format!("{}, port {}", target.host, target.port);
+        End::Redirect { why: format!("a redirect to {place}, which asks for a password that is not sent there") }
+    } else if let Some(code) = facts.status {
+        End::Status(code)
+    } else if stage == Stage::Request && target.is_tls() {
+        // The relay had its handshake.
+        End::Protocol
+    } else if matches!(stage, Stage::Connect | Stage::Request) {
+        // `souphttpsrc` connects and asks in one step.
+        return second_look::at_a_failure(target, current);
+    } else if stage == Stage::Setup && facts.nothing_set_up {
+        End::Status(461)
+    } else if watch.cut_pictures() > 0 {
+        CUT_OFF
+    } else if facts.wrong_type {
+        if stage == Stage::Describe { End::NoVideo { found: String::new() } } else { End::Protocol }
+    } else {
+        closed(watch)
+    };
+    (current, end)
 }
 
 /// The media ended before there was a keyframe.

@@ -7,18 +7,18 @@ use gst::glib;
 use gst::prelude::*;
 use gstreamer as gst;
 
+use super::authority;
 use super::elements::{make, set_if_there};
-use super::receive::add_tail;
-use super::watch::{Seen, Watch};
+use super::receive::{MAX_LOCATION_CHARACTERS, add_tail};
+use super::watch::{Said, Seen, Watch};
 use crate::model::{Codec, Stage, Transport};
+use crate::probe::certificate::TlsFault;
 use crate::probe::classify::End;
 use crate::probe::protocol::Target;
+use crate::probe::redirect::MAX_REDIRECTS;
 
 /// How long hanging up may take. TEARDOWN is sent at once; this bounds the wait for its answer.
 pub const TEARDOWN_TIMEOUT: Duration = Duration::from_millis(300);
-
-/// A camera that redirects more often than this is going round in circles.
-const MAX_REDIRECTS: u32 = 5;
 
 /// What `rtspsrc` is doing, as far as its progress messages and signals tell.
 struct Exchange {
@@ -28,6 +28,8 @@ struct Exchange {
     /// How often OPTIONS began; each further time is a redirect.
     openings: u32,
     video_chosen: bool,
+    /// The certificate was judged and taken.
+    trusted: bool,
 }
 
 impl Exchange {
@@ -68,21 +70,27 @@ pub fn build(
     source.set_property("user-agent", concat!("StreamPulse/", env!("CARGO_PKG_VERSION")));
     // No probation: the first packet counts, as it does for a person who looks.
     set_if_there(&source, "probation", "0");
-    if !target.tls_verify {
-        set_if_there(&source, "tls-validation-flags", "0");
-    }
     pipeline.add(&source)?;
 
-    let exchange =
-        Arc::new(Mutex::new(Exchange { stage: Stage::Connect, requests: 0, openings: 0, video_chosen: false }));
-    if target.credentials.is_some() {
-        watch_requests(&source, &exchange, watch);
+    let exchange = Exchange { stage: Stage::Connect, requests: 0, openings: 0, video_chosen: false, trusted: false };
+    let exchange = Arc::new(Mutex::new(exchange));
+    if target.is_tls() {
+        watch_certificate(&source, target, &exchange, watch);
     }
+    watch_requests(&source, target, &exchange, watch);
     choose_video(&source, &exchange, watch);
     let bus = pipeline.bus().ok_or_else(|| anyhow::anyhow!("a pipeline without a bus"))?;
     watch.listen(&bus, {
-        let watch = watch.clone();
-        move |text| follow_progress(&exchange, &watch, text)
+        let (watch, source, target) = (watch.clone(), source.downgrade(), target.clone());
+        move |said| match said {
+            Said::Progress { code: "connect", .. } => {
+                if let Some(source) = source.upgrade() {
+                    stop_at_a_redirect(&source, &target, &watch);
+                }
+            }
+            Said::Progress { text, .. } => follow_progress(&exchange, &watch, text),
+            Said::Element(_) => {}
+        }
     });
     source.connect_pad_added({
         let pipeline = pipeline.downgrade();
@@ -117,7 +125,8 @@ fn follow_progress(exchange: &Mutex<Exchange>, watch: &Watch, text: &str) {
     if stage == Stage::Options {
         exchange.openings += 1;
         if exchange.openings > MAX_REDIRECTS + 1 {
-            watch.saw(Seen::Ended(End::Redirect));
+            let why = format!("more than {MAX_REDIRECTS} redirects to the same address");
+            watch.saw(Seen::Ended(End::Redirect { why }));
             return;
         }
     }
@@ -132,17 +141,56 @@ fn follow_progress(exchange: &Mutex<Exchange>, watch: &Watch, text: &str) {
 /// The credentials are added to a message only after this signal, so they are counted by what must have happened: a
 /// request is sent without them, refused, sent with them. A third time would offer a refused password again. Once a
 /// password was accepted, a later stage that is sent twice is a nonce gone stale (RFC 2617 section 3.2.1).
-fn watch_requests(source: &gst::Element, exchange: &Arc<Mutex<Exchange>>, watch: &Arc<Watch>) {
+///
+/// And nothing is said over TLS before a certificate was judged.
+fn watch_requests(source: &gst::Element, target: &Target, exchange: &Arc<Mutex<Exchange>>, watch: &Arc<Watch>) {
     let (exchange, watch) = (exchange.clone(), watch.clone());
+    let (has_password, target) = (target.credentials.is_some(), target.clone());
     source.connect("before-send", false, move |_| {
         let mut exchange = exchange.lock().unwrap_or_else(PoisonError::into_inner);
         exchange.requests += 1;
-        let allowed = exchange.requests <= 2;
-        if !allowed {
-            watch.saw(Seen::Ended(End::PasswordRefused));
+        if target.is_tls() && !exchange.trusted {
+            let judged = authority::judge_resumed(&target);
+            exchange.trusted = judged.is_ok();
+            if let Err(fault) = judged {
+                watch.saw(Seen::Ended(End::Tls(fault)));
+                return Some(false.to_value());
+            }
+        }
+        let end = if has_password && exchange.requests > 2 { Some(End::PasswordRefused) } else { None };
+        let allowed = end.is_none();
+        if let Some(end) = end {
+            watch.saw(Seen::Ended(end));
         }
         Some(allowed.to_value())
     });
+}
+
+/// Judges the certificate in the handshake of the connection that will be used.
+fn watch_certificate(source: &gst::Element, target: &Target, exchange: &Arc<Mutex<Exchange>>, watch: &Arc<Watch>) {
+    authority::prepare();
+    let (exchange, watch, target) = (exchange.clone(), watch.clone(), target.clone());
+    source.connect("accept-certificate", false, move |values| {
+        let certificate = values.get(2).and_then(|value| value.get::<gio::TlsCertificate>().ok());
+        let judged = certificate.map_or(Err(TlsFault::Handshake), |seen| authority::judge(&seen, &target));
+        exchange.lock().unwrap_or_else(PoisonError::into_inner).trusted = judged.is_ok();
+        let taken = judged.is_ok();
+        if let Err(fault) = judged {
+            watch.saw(Seen::Ended(End::Tls(fault)));
+        }
+        Some(taken.to_value())
+    });
+}
+
+/// `rtspsrc` follows a redirect by itself, wherever it leads, and says so before it connects. It is held there, in its
+/// own thread, until it is told to hang up: so there is no connection that was not decided on.
+fn stop_at_a_redirect(source: &gst::Element, target: &Target, watch: &Watch) {
+    let location = source.property::<Option<String>>("location").unwrap_or_default();
+    // The same address again: a redirect to itself, or a connection that the camera closed. Both are counted.
+    if location != target.location {
+        watch.saw(Seen::Ended(End::Moved { location: location.chars().take(MAX_LOCATION_CHARACTERS).collect() }));
+        watch.wait_for_hang_up(target.timeout + TEARDOWN_TIMEOUT);
+    }
 }
 
 /// Sets up the first video that can be decoded and nothing else.

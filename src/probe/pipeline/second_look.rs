@@ -1,11 +1,12 @@
-//! What GStreamer does not tell of a failure, one bare TCP connection without credentials does.
+//! What GStreamer does not tell of a failure, one bare connection without credentials does.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
 
 use super::challenge::bare_get;
+use super::dial::{Dialled, dial_until};
 use crate::model::Stage;
+use crate::probe::certificate::TlsFault;
 use crate::probe::classify::End;
 use crate::probe::protocol::Target;
 
@@ -16,50 +17,43 @@ const SECOND_LOOK: Duration = Duration::from_millis(200);
 const OVERSIZED_BYTES: usize = 64 * 1024;
 
 /// An element says that the connection failed but not how.
-pub fn at_a_failure(target: &Target) -> End {
-    let Some(addresses) = resolve(target) else { return End::NameUnknown };
-    let mut last = End::NameUnknown;
-    for address in addresses.iter().take(2) {
-        match TcpStream::connect_timeout(address, SECOND_LOOK) {
-            Ok(_) if target.scheme.ends_with('s') => return End::Tls,
-            Ok(_) => return End::Protocol,
-            Err(error) => last = End::Connect(error.kind()),
-        }
+pub fn at_a_failure(target: &Target, current: Stage) -> (Stage, End) {
+    match dial_until(target, Instant::now() + SECOND_LOOK) {
+        // It failed for `rtspsrc` and not for us.
+        Ok(_) if target.is_tls() => (Stage::Tls, End::Tls(TlsFault::Handshake)),
+        Ok(_) => (current, End::Protocol),
+        Err((Stage::Connect, End::Deadline { .. })) => (Stage::Connect, End::Connect(ErrorKind::TimedOut)),
+        Err(told) => told,
     }
-    last
 }
 
 /// The deadline passed and no answer was whole: because nothing came, because it came too slowly, or because it did not
 /// end? And did the device take the connection at all, where the element connects and asks in one step?
-pub fn at_the_deadline(target: &Target, stage: Stage) -> Option<End> {
+pub fn at_the_deadline(target: &Target, stage: Stage) -> Option<(Stage, End)> {
     let method = match stage {
         Stage::Options => "OPTIONS",
         Stage::Describe => "DESCRIBE",
         Stage::Request => "GET",
+        // `rtspsrc` connects and shakes hands in one step.
+        Stage::Connect if target.is_tls() => "",
         _ => return None,
     };
-    if target.scheme.ends_with('s') {
-        return None;
-    }
-    let until = Instant::now() + SECOND_LOOK;
-    let address = *resolve(target)?.first()?;
-    match TcpStream::connect_timeout(&address, SECOND_LOOK) {
-        Ok(connection) => is_oversized(connection, target, method, until).then_some(End::Protocol),
-        // With RTSP the first connection is known to have been accepted.
-        Err(error) if stage == Stage::Request && is_silence(error.kind()) => Some(End::Connect(ErrorKind::TimedOut)),
+    match dial_until(target, Instant::now() + SECOND_LOOK) {
+        Ok(_) if stage == Stage::Connect => None,
+        Ok(connection) => is_oversized(connection, target, method).then_some((stage, End::Protocol)),
+        Err((Stage::Tls, End::Deadline { since_media })) if stage == Stage::Connect => {
+            Some((Stage::Tls, End::Deadline { since_media }))
+        }
+        // With RTSP, and behind the relay, the first connection is known to have been accepted.
+        Err((Stage::Connect, End::Deadline { .. })) if stage == Stage::Request && !target.is_tls() => {
+            Some((Stage::Connect, End::Connect(ErrorKind::TimedOut)))
+        }
         Err(_) => None,
     }
 }
 
-fn resolve(target: &Target) -> Option<Vec<SocketAddr>> {
-    (target.host.as_str(), target.port).to_socket_addrs().ok().map(Iterator::collect)
-}
-
-fn is_silence(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::TimedOut | ErrorKind::WouldBlock)
-}
-
-fn is_oversized(mut connection: TcpStream, target: &Target, method: &str, until: Instant) -> bool {
+/// Reads on until the second look is over, or the connection is.
+fn is_oversized(mut connection: Dialled, target: &Target, method: &str) -> bool {
     let request = match method {
         "GET" => bare_get(target),
         _ => format!("{method} {} RTSP/1.0\r\nCSeq: 1\r\n\r\n", target.location),
@@ -69,10 +63,6 @@ fn is_oversized(mut connection: TcpStream, target: &Target, method: &str, until:
     }
     let (mut chunk, mut taken) = ([0; 4096], 0);
     while taken <= OVERSIZED_BYTES {
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() || connection.set_read_timeout(Some(left)).is_err() {
-            return false;
-        }
         match connection.read(&mut chunk) {
             Ok(length) if length > 0 => taken += length,
             _ => return false,

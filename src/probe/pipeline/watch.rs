@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
@@ -89,6 +89,19 @@ fn rtp_time(packet: &[u8]) -> Option<u32> {
     (first >> 6 == 2).then(|| u32::from_be_bytes([a, b, c, d]))
 }
 
+/// What an element says while it works.
+pub enum Said<'a> {
+    /// A progress message.
+    Progress {
+        /// Which part of the work.
+        code: &'a str,
+        /// What of it.
+        text: &'a str,
+    },
+    /// Whatever it has to say of itself.
+    Element(&'a gst::StructureRef),
+}
+
 /// Where the threads of a pipeline report, and what they count.
 #[derive(Debug)]
 pub struct Watch {
@@ -102,6 +115,11 @@ pub struct Watch {
     stage: Mutex<Stage>,
     /// Running time and RTP time of the newest pictures, at most [`RTP_TIMES`].
     rtp_times: Mutex<VecDeque<(gst::ClockTime, u32)>>,
+    /// True from the moment at which the source can open no further connection.
+    hung_up: Mutex<bool>,
+    hanging_up: Condvar,
+    /// The source waits for that.
+    held: AtomicBool,
 }
 
 impl Watch {
@@ -116,6 +134,9 @@ impl Watch {
             cut_pictures: AtomicU64::new(0),
             stage: Mutex::new(Stage::Resolve),
             rtp_times: Mutex::default(),
+            hung_up: Mutex::new(false),
+            hanging_up: Condvar::new(),
+            held: AtomicBool::new(false),
         };
         (Arc::new(watch), receiver)
     }
@@ -129,6 +150,24 @@ impl Watch {
             // A dropped event is one nobody would have acted on, see `events`.
             Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
         }
+    }
+
+    /// Lets go whoever waits in [`Self::wait_for_hang_up`].
+    pub fn hang_up(&self) {
+        *self.hung_up.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.hanging_up.notify_all();
+    }
+
+    /// True when a thread of the source waits in [`Self::wait_for_hang_up`].
+    pub fn is_held(&self) -> bool {
+        self.held.load(Ordering::SeqCst)
+    }
+
+    /// Holds the calling thread of the source until [`Self::hang_up`], at most for `patience`.
+    pub fn wait_for_hang_up(&self, patience: Duration) {
+        self.held.store(true, Ordering::SeqCst);
+        let hung_up = self.hung_up.lock().unwrap_or_else(PoisonError::into_inner);
+        let _unused = self.hanging_up.wait_timeout_while(hung_up, patience, |hung_up| !*hung_up);
     }
 
     /// The stage that began last.
@@ -195,14 +234,20 @@ impl Watch {
         }
     }
 
-    /// Listens to the pipeline's messages in the threads that post them; `progress` is told what the source is doing.
-    pub fn listen(self: &Arc<Self>, bus: &gst::Bus, progress: impl Fn(&str) + Send + Sync + 'static) {
+    /// Listens to the pipeline's messages in the threads that post them; `progress` is told what the source is doing:
+    /// the code and the text of its progress messages, or what it says of itself.
+    pub fn listen(self: &Arc<Self>, bus: &gst::Bus, progress: impl Fn(Said<'_>) + Send + Sync + 'static) {
         let watch = self.clone();
         bus.set_sync_handler(move |_, message| {
             match message.view() {
                 // START says what was asked for, which may be long before it is done; CONTINUE and COMPLETE say what is.
                 gst::MessageView::Progress(message) if message.type_() != gst::ProgressType::Start => {
-                    progress(message.text())
+                    progress(Said::Progress { code: message.code(), text: message.text() })
+                }
+                gst::MessageView::Element(message) => {
+                    if let Some(structure) = message.structure() {
+                        progress(Said::Element(structure));
+                    }
                 }
                 gst::MessageView::Error(message) => watch.saw(Seen::Failed(ErrorFacts::new(message))),
                 gst::MessageView::Eos(_) => watch.saw(Seen::EndOfStream),

@@ -123,7 +123,7 @@ impl Seat {
     pub fn begin(&self, key: &str, target: &Target) -> Option<Running> {
         let link = self.current()?;
         let id = link.next_id.fetch_add(1, Ordering::Relaxed);
-        let frame = encode(&ToWorker::Probe { id, target: target.clone() }, &[]).ok()?;
+        let frame = encode(&ToWorker::Probe { id, target: Box::new(target.clone()) }, &[]).ok()?;
         let (answer, receiver) = oneshot::channel();
         {
             let mut in_flight = link.lock();

@@ -186,7 +186,7 @@ fn see(picture: &Picture, encoder: &mut Option<Encoder>, snapshot: SnapshotSize)
     });
     let (small, other) = converted.ok_or(End::Undecodable { what: Flaw::Unreadable.as_str() })?;
     let stats = measure(&small);
-    let look = look(&small, f64::from(stats.sharpness));
+    let look = look(&small);
     let jpeg = wanted_at.and_then(|_| encode(encoder, &other.unwrap_or(small)));
     Ok(Seen { stats, look, jpeg })
 }

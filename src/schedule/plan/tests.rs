@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::{self, Config};
-use crate::model::{CameraUrl, Expect, PictureChecks, Transport};
+use crate::model::{CameraUrl, Expect, PictureChecks, Transport, Trust};
 use crate::schedule::guard::{PAUSE, Verdict};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -86,8 +86,7 @@ pub(crate) fn stream(name: &str, url: &str) -> Stream {
         transport: Transport::Auto,
         group: None,
         tags: Vec::new(),
-        tls_verify: true,
-        ca_file: None,
+        trust: Trust::default(),
         parent: None,
         checks: PictureChecks::default(),
         expect: Expect::default(),
