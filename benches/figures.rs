@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a program for the terminal")]
 
 use streampulse::clock::{Clock as _, SystemClock};
+use streampulse::simulator::Start;
 
 #[path = "figures/checks.rs"]
 mod checks;
@@ -34,9 +35,9 @@ fn main() {
         checks::table();
     }
     if wanted("fleet") {
-        runtime.block_on(fleet::hundred_cameras(seconds, 0));
+        runtime.block_on(fleet::hundred_cameras(seconds, 0, Start::Live));
     }
     if wanted("hostile") {
-        runtime.block_on(fleet::hundred_cameras(seconds, 24));
+        runtime.block_on(fleet::among_hostile(seconds));
     }
 }

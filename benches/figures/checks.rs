@@ -287,12 +287,15 @@ fn a_stream() -> Arc<Stream> {
     loaded.config.streams[0].clone()
 }
 
+/// A clip: its name and its pictures.
+type Sequence = (String, Vec<Photo>);
+
 /// The photographs and sequences of `scripts/photographs`.
-fn corpus() -> Option<(Vec<Photo>, Vec<(String, Vec<Photo>)>)> {
+fn corpus() -> Option<(Vec<Photo>, Vec<Sequence>)> {
     let directory = std::env::var_os("PHOTOGRAPHS")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/photographs"), PathBuf::from);
     let index = std::fs::read_to_string(directory.join("INDEX.tsv")).ok()?;
-    let (mut photos, mut sequences): (Vec<Photo>, Vec<(String, Vec<Photo>)>) = Default::default();
+    let (mut photos, mut sequences): (Vec<Photo>, Vec<Sequence>) = Default::default();
     for line in index.lines().skip(1) {
         let fields: Vec<&str> = line.split('\t').collect();
         let [file, _, _, kind, light] = fields[..] else { continue };

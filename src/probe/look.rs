@@ -222,7 +222,7 @@ mod tests {
     /// A scene of flat walls and edges, sharp, pale, noisy and out of focus.
     #[test]
     fn detail_is_that_of_the_edges_not_of_contrast_and_noise() {
-        let wall = |x: usize, row: usize| if (x / 60 + row / 54) % 2 == 0 { 60.0 } else { 180.0 };
+        let wall = |x: usize, row: usize| if (x / 60 + row / 54).is_multiple_of(2) { 60.0 } else { 180.0 };
         let noise = |x: usize, row: usize| ((x * 7919 + row * 104_729 + x * row) % 13) as f64 - 6.0;
         let soft = |x: usize, row: usize| (0..49).map(|n| wall(x + n % 7, row + n / 7)).sum::<f64>() / 49.0;
         let sharp = seen(480, 270, |x, row| wall(x, row) as u8);
