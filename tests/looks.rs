@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use common::service::{Service, Site};
 use serde_json::Value;
-use streampulse::simulator::{Clip, Fault, SimulatedCamera, Simulator, SimulatorOptions, clips};
+use streampulse::simulator::{Clip, Fault, SimulatedCamera, Simulator, SimulatorOptions, Start, clips};
 use tokio::runtime::Runtime;
 
 fn simulate(runtime: &Runtime, cameras: impl IntoIterator<Item = SimulatedCamera>) -> Simulator {
@@ -37,7 +37,7 @@ fn a_frozen_camera_is_degraded_and_one_with_sensor_noise_is_not() {
     let simulator = simulate(
         &runtime,
         [
-            SimulatedCamera::rtsp("gate", clips::gate()).fault(Fault::Frozen),
+            SimulatedCamera::rtsp("gate", clips::gate()).start(Start::KeyframeFirst).fault(Fault::Frozen),
             SimulatedCamera::rtsp("yard", clips::gate()),
             SimulatedCamera::mjpeg("pool", clips::pool_mjpeg()).fault(Fault::Frozen),
         ],
@@ -55,7 +55,7 @@ fn a_frozen_camera_is_degraded_and_one_with_sensor_noise_is_not() {
         assert_eq!(seen["message"], "The picture stands still while the stream's clock runs on.");
         assert!(seen["next_step"].as_str().is_some_and(|text| text.contains("Restart the camera")), "{seen}");
     }
-    for _ in 0..12 {
+    for _ in 0..6 {
         assert_eq!(issues(&ask(&service, &token, "yard/probe")), [""; 0]);
     }
     assert_eq!(service.json("/api/streams/yard")["state"], "up");
@@ -67,11 +67,14 @@ fn a_frozen_camera_is_degraded_and_one_with_sensor_noise_is_not() {
 #[test]
 fn a_camera_that_was_moved_until_an_operator_says_that_it_was_meant() {
     let runtime = Runtime::new().expect("runtime");
-    let camera =
-        |clip: Arc<Clip>, port| SimulatedCamera::rtsp("gate", clip).address(Ipv4Addr::new(127, 8, 3, 1)).port(port);
+    let camera = |clip: Arc<Clip>, port| {
+        SimulatedCamera::rtsp("gate", clip).start(Start::KeyframeFirst).address(Ipv4Addr::new(127, 8, 3, 1)).port(port)
+    };
     let simulator = simulate(&runtime, [camera(clips::gate(), 0)]);
     let (url, port) = (simulator.url("gate"), simulator.address("gate").port());
-    let site = Site::new(&format!("heartbeat_seconds: 600\nstreams: [{{name: gate, url: \"{url}\"}}]\n"));
+    let site = Site::new(&format!(
+        "heartbeat_seconds: 600\nstreams: [{{name: gate, url: \"{url}\", checks: {{frozen: false}}}}]\n"
+    ));
     let service = site.start();
     let token = service.token();
     for _ in 0..12 {

@@ -234,7 +234,7 @@ mod tests {
         let beside = |look: &Look| detail(look) / detail(&sharp);
         assert!((0.8..1.2).contains(&beside(&pale)), "{:?} {:?}", sharp.detail, pale.detail);
         assert!((0.65..1.35).contains(&beside(&noisy)), "{:?} {:?}", sharp.detail, noisy.detail);
-        assert!((0.8..1.2).contains(&beside(&shadowed)), "{:?} {:?}", sharp.detail, shadowed.detail);
+        assert!((0.65..1.35).contains(&beside(&shadowed)), "{:?} {:?}", sharp.detail, shadowed.detail);
         assert!(beside(&soft_and_noisy) < 0.2, "{:?} {:?}", sharp.detail, soft_and_noisy.detail);
         assert_eq!(seen(480, 270, |_, _| 77).detail, None);
     }
