@@ -4,7 +4,7 @@ use super::camera::SimulatedCamera;
 use super::fault::Fault;
 use super::{Auth, Simulator, clips};
 
-/// How many of [`demo_fleet`] deliver a picture.
+/// How many of [`demo_fleet`] deliver a usable picture.
 pub const HEALTHY: usize = 7;
 
 /// Named cameras in groups: first the healthy ones, then one for each common way to be broken.
@@ -23,6 +23,7 @@ pub fn demo_fleet() -> Vec<SimulatedCamera> {
             .group("Warehouse")
             .auth(Auth::digest("admin", "the new password"))
             .told("admin", "the old password"),
+        rtsp("Stairs", clips::lobby()).group("Entrance").fault(Fault::Frozen),
         rtsp("Back door", clips::lobby()).group("Entrance").fault(Fault::Status(404)),
         rtsp("Roof", clips::street()).group("Outside").fault(Fault::ConnectionRefused),
         rtsp("Cellar", clips::night()).group("Warehouse").fault(Fault::SilentAfterAccept),
