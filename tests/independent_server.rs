@@ -32,12 +32,13 @@ impl Server {
         let launch = match codec {
             Codec::H265 => played("h265"),
             Codec::H264 => played("h264"),
-            // Bars that do not move, so that every picture is the reference.
-            Codec::Mjpeg => {
-                "( videotestsrc is-live=true pattern=smpte100 ! video/x-raw,format=I420,width=640,height=360,\
-                             framerate=25/1 ! jpegenc quality=95 ! rtpjpegpay name=pay0 pt=26 )"
-                    .to_owned()
-            }
+            // Bars that do not move, so that every picture is the reference; in the full range of JFIF, which the encoder
+            // leaves to what is before it.
+            Codec::Mjpeg => "( videotestsrc is-live=true pattern=smpte100 \
+                 ! video/x-raw,format=RGB,width=640,height=360,framerate=25/1 \
+                 ! videoconvert ! video/x-raw,format=I420,colorimetry=1:4:0:0 \
+                 ! jpegenc quality=95 ! rtpjpegpay name=pay0 pt=26 )"
+                .to_owned(),
         };
         let (started, port) = std::sync::mpsc::sync_channel(1);
         let context = glib::MainContext::new();
@@ -112,7 +113,7 @@ async fn h265_over_tcp_and_udp() {
     expect_true_pictures(Codec::H265, Transport::Udp, 10).await;
 }
 
-/// Eight bars of full colour (SMPTE EG 1, at 100 %), from the left: white, yellow, cyan, green, magenta, red, blue.
+/// Seven bars of full colour (SMPTE EG 1, at 100 %), from the left: white, yellow, cyan, green, magenta, red, blue.
 #[tokio::test(flavor = "multi_thread")]
 async fn mjpeg_over_rtp() {
     let server = Server::start(Codec::Mjpeg);
