@@ -10,6 +10,11 @@ use streampulse::simulator::Start;
 
 #[path = "figures/checks.rs"]
 mod checks;
+#[path = "../tests/common/fates.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod fates;
+#[path = "figures/faults.rs"]
+mod faults;
 #[path = "figures/fleet.rs"]
 mod fleet;
 #[path = "figures/machine.rs"]
@@ -30,6 +35,9 @@ fn main() {
     }
     if wanted("mid-gop") {
         runtime.block_on(picture::mid_gop());
+    }
+    if wanted("faults") {
+        runtime.block_on(faults::verdicts());
     }
     if wanted("checks") {
         checks::table();

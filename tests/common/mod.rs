@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub mod certificates;
+pub mod fates;
 pub mod service;
 
 use std::path::{Path, PathBuf};
