@@ -4,15 +4,15 @@ mod common;
 #[path = "hardware/stand_in.rs"]
 mod stand_in;
 
-use std::os::unix::fs::PermissionsExt;
+use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use common::service::Site;
 use common::{PROGRAM, decode_jpeg, pool_options, psnr, reference, request};
 use stand_in::{Behaviour, StandIn};
 use streampulse::config::Hardware;
-use streampulse::model::{Codec, Outcome, Reason, VideoFacts};
+use streampulse::model::{Codec, Outcome, Reason, Stage, VideoFacts};
 use streampulse::probe::decoders::{Flaw, NotUsed};
 use streampulse::probe::pool::{CLEAN_PROBES, Pool, PoolOptions};
 use streampulse::probe::{Probed, Prober as _};
@@ -51,8 +51,13 @@ impl Machine {
         std::fs::write(directory.path().join("device"), "").expect("a device");
         let lines = lines(&directory.path().display().to_string());
         let program = directory.path().join("program");
-        std::fs::write(&program, format!("#!/bin/sh\n{lines}\n")).expect("a program");
-        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).expect("executable");
+        // By another process: a file that this one has open for writing while another test starts a program is busy.
+        let mut install = Command::new("install");
+        install.args(["-m", "755", "/dev/stdin"]).arg(&program).stdin(Stdio::piped());
+        let mut install = install.spawn().expect("install");
+        let text = format!("#!/bin/sh\n{lines}\n");
+        install.stdin.take().expect("its input").write_all(text.as_bytes()).expect("a program");
+        assert!(install.wait().expect("install").success());
         Self { directory, program }
     }
 
@@ -433,4 +438,29 @@ fn the_health_of_the_service_has_the_hardware_decoders() {
     let (code, log) = service.stop();
     assert_eq!(code, 0);
     assert!(log.contains("hardware decoder"), "{log}");
+}
+
+/// A picture that keeps the only decoder of the only worker busy, and cameras whose keyframes wait behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_that_is_never_decoded_costs_its_own_probe_and_no_other() {
+    // In place of the software decoder, by its name.
+    let (element, device) = ("jpegdec".to_owned(), String::new());
+    let jpegdec = StandIn { element, device, codec: Codec::Mjpeg, ..h264(Behaviour::Hangs) };
+    let machine = Machine::with(&[jpegdec]);
+    let pool = machine.pool(Hardware::Off).await;
+    let simulator = cameras().await;
+    let bomb = tokio::spawn({
+        let (pool, request) = (pool.clone(), request("pool", &simulator.url("pool")));
+        async move { pool.probe(request).await }
+    });
+    while !bomb.is_finished() {
+        for name in ["gate", "street", "h265"] {
+            assert_eq!(probe(&pool, &simulator, name).await.report.outcome, Outcome::Ok, "{name}");
+        }
+    }
+    let report = bomb.await.expect("a report").report;
+    assert_eq!((report.stage(), report.reason()), (Stage::Decode, Reason::WorkerTimeout), "{report:?}");
+    assert_eq!((pool.measures().suspects, pool.measures().restarts_total), (1, 1));
+    assert_eq!(probe(&pool, &simulator, "gate").await.report.outcome, Outcome::Ok);
+    pool.close().await;
 }

@@ -94,6 +94,12 @@ impl Phases {
         self.0[stage as usize]
     }
 
+    /// The same, no stage longer than this.
+    #[must_use]
+    pub fn at_most(self, limit: Duration) -> Self {
+        Self(self.0.map(|took| took.map(|took| took.min(limit))))
+    }
+
     /// The stages that were passed, in wire order.
     pub fn iter(&self) -> impl Iterator<Item = (Stage, Duration)> + '_ {
         Stage::ALL.into_iter().filter_map(|stage| self.get(stage).map(|took| (stage, took)))
@@ -140,5 +146,8 @@ mod tests {
         let back: Phases = serde_json::from_str(&json).expect("back");
         assert_eq!(back.get(Stage::FirstPacket), Some(Duration::from_millis(12)));
         assert_eq!(back.get(Stage::Play), None);
+        let bounded = back.at_most(Duration::from_millis(5));
+        assert_eq!(bounded.get(Stage::FirstPacket), Some(Duration::from_millis(5)));
+        assert_eq!(bounded.get(Stage::Connect), back.get(Stage::Connect));
     }
 }

@@ -25,7 +25,7 @@ use thiserror::Error;
 use super::decoders::Decoder;
 use super::protocol::{MissingElement, Target};
 use super::scrub::Scrubber;
-use super::{ProbeRequest, Probed, Prober};
+use super::{ProbeRequest, Probed, Prober, SnapshotSize};
 use crate::config::Hardware;
 use crate::model::{Outcome, ProbeReport, Reason, Stage};
 use link::Answer;
@@ -194,7 +194,7 @@ impl Inner {
             match self.run(&way, &request.key, &target).await {
                 Answer::Report(report, jpeg) => {
                     self.shared.memory.learn(&request.key, &report);
-                    let mut probed = believe(&request, *report, jpeg);
+                    let mut probed = believe(&request, *report, jpeg, started);
                     if self.seats.has_hardware() {
                         self.shared.memory.learn_hardware(&request.key, &probed.report, Instant::now());
                     }
@@ -212,8 +212,11 @@ impl Inner {
                     }
                 }
                 // It is a suspect by now, see `Seat`.
-                Answer::Overran => return ours(Reason::WorkerTimeout, started),
-                Answer::Verdict(report) => return believe(&request, *report, Vec::new()),
+                Answer::Overran(stage) => {
+                    let report = ProbeReport::failed(stage, Reason::WorkerTimeout, "", started.elapsed());
+                    return Probed { report, jpeg: None };
+                }
+                Answer::Verdict(report) => return believe(&request, *report, Vec::new(), started),
                 Answer::NoRoom => return ours(Reason::Overloaded, started),
             }
         }
@@ -247,8 +250,16 @@ impl Inner {
     }
 }
 
-/// A worker has parsed hostile bytes: its texts are scrubbed again and bounded on this side.
-fn believe(request: &ProbeRequest, mut report: ProbeReport, jpeg: Vec<u8>) -> Probed {
+/// A JPEG that was to be scaled down and is longer than this is not kept: every stream's last one is in memory.
+const MAX_SCALED_JPEG_BYTES: usize = 4 * 1024 * 1024;
+
+/// A worker has parsed hostile bytes: its texts are scrubbed again and bounded on this side, its times are at most those
+/// that passed here, and its picture is at most as long as one that was asked for can be.
+fn believe(request: &ProbeRequest, mut report: ProbeReport, jpeg: Vec<u8>, started: Instant) -> Probed {
+    let passed = started.elapsed();
+    report.latency = report.latency.min(passed);
+    report.phases = report.phases.at_most(passed);
+    let too_long = request.snapshot != SnapshotSize::Full && jpeg.len() > MAX_SCALED_JPEG_BYTES;
     let scrubber = Scrubber::new(&request.url, request.credentials.as_ref());
     if let Outcome::Failed { detail, .. } = &mut report.outcome {
         *detail = scrubber.clean(detail);
@@ -258,7 +269,7 @@ fn believe(request: &ProbeRequest, mut report: ProbeReport, jpeg: Vec<u8>) -> Pr
         video.decoder = video.decoder.take().map(|text| scrubber.clean(&text));
         video.hardware_refused = video.hardware_refused.take().map(|text| scrubber.clean(&text));
     }
-    let jpeg = (!jpeg.is_empty()).then(|| jpeg.into());
+    let jpeg = (!jpeg.is_empty() && !too_long).then(|| jpeg.into());
     Probed { report, jpeg }
 }
 

@@ -65,7 +65,12 @@ pub enum FromWorker {
         /// As in the ping.
         number: u64,
     },
-    /// This probe's picture is in a decoder from now on: a suspect when the worker dies.
+    /// This probe has its keyframe, which waits for a decoder from now on.
+    Queued {
+        /// Its number.
+        id: u64,
+    },
+    /// This probe's keyframe is in a decoder from now on: a suspect when the worker dies.
     Decoding {
         /// Its number.
         id: u64,

@@ -11,6 +11,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -45,7 +46,7 @@ pub fn run(decode_slots: usize, with_hardware: bool) -> anyhow::Result<()> {
     let bank = opened.map(Opened::test);
     let mut reader = socket.try_clone()?;
     let worker = Arc::new(Worker {
-        socket: Mutex::new(socket),
+        voice: Voice(Arc::new(Mutex::new(socket))),
         running: Mutex::new(HashMap::new()),
         idle: Condvar::new(),
         decoding: Decoding::start(decode_slots, bank.as_ref())?,
@@ -82,8 +83,20 @@ fn open_devices() -> anyhow::Result<Opened> {
     Ok(Opened::all())
 }
 
+/// What the worker speaks with. Cloning it shares the socket.
+#[derive(Clone)]
+struct Voice(Arc<Mutex<UnixStream>>);
+
+impl Voice {
+    /// Says something; when nobody listens any more the reading thread finds out, too.
+    fn say(&self, message: &FromWorker, body: &[u8]) {
+        let mut socket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = write_frame(&mut *socket, message, body);
+    }
+}
+
 struct Worker {
-    socket: Mutex<UnixStream>,
+    voice: Voice,
     /// Probes in flight, each with what ends it early once it has a pipeline.
     running: Mutex<HashMap<u64, Weak<Cancel>>>,
     idle: Condvar,
@@ -123,10 +136,8 @@ impl Cancel {
 }
 
 impl Worker {
-    /// Says something; when nobody listens any more the reading thread finds out, too.
     fn say(&self, message: &FromWorker, body: &[u8]) {
-        let mut socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = write_frame(&mut *socket, message, body);
+        self.voice.say(message, body);
     }
 
     fn start(self: Arc<Self>, id: u64, target: Target) {
@@ -224,6 +235,7 @@ impl Worker {
     ) -> (Received, Option<Decoded>) {
         // Holds the one answer of the decoding thread.
         let (answer, answers) = sync_channel(1);
+        let has_its_turn = Arc::new(AtomicBool::new(false));
         let received = receive(
             target,
             transport,
@@ -236,14 +248,29 @@ impl Worker {
                     }
                 });
             },
-            |received| self.decode(id, target, deadline, received, answer),
+            |received| self.decode(id, target, deadline, received, answer, &has_its_turn),
         );
-        // The decoding thread has a deadline of its own; what a hung decoder costs is the pool's to bound.
-        let decoded = if received.result.is_ok() { answers.recv().ok() } else { None };
+        let waited = received.result.as_ref().ok().map(|_keyframe| {
+            let left = deadline.saturating_duration_since(Instant::now());
+            answers.recv_timeout(left).ok()
+        });
+        // A decoder that has it by now is waited for; what one that hangs costs is the pool's to bound.
+        let decoded = match waited {
+            Some(None) if has_its_turn.load(Ordering::SeqCst) => answers.recv().ok(),
+            waited => waited.flatten(),
+        };
         (received, decoded)
     }
 
-    fn decode(&self, id: u64, target: &Target, deadline: Instant, received: &Received, answer: SyncSender<Decoded>) {
+    fn decode(
+        &self,
+        id: u64,
+        target: &Target,
+        deadline: Instant,
+        received: &Received,
+        answer: SyncSender<Decoded>,
+        has_its_turn: &Arc<AtomicBool>,
+    ) {
         let keyframe = match &received.result {
             Ok(keyframe) => keyframe,
             // Not the last word: UDP may come next, or another address.
@@ -253,8 +280,13 @@ impl Worker {
                 return self.say(&FromWorker::Verdict { id, report: Box::new(report) }, &[]);
             }
         };
-        self.say(&FromWorker::Decoding { id }, &[]);
+        self.say(&FromWorker::Queued { id }, &[]);
+        let (voice, has_its_turn) = (self.voice.clone(), has_its_turn.clone());
         self.decoding.put(Job {
+            on_turn: Box::new(move || {
+                has_its_turn.store(true, Ordering::SeqCst);
+                voice.say(&FromWorker::Decoding { id }, &[]);
+            }),
             sample: keyframe.sample.clone(),
             codec: keyframe.video.codec,
             snapshot: target.snapshot,

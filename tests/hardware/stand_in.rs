@@ -46,7 +46,7 @@ pub struct StandIn {
     pub behaviour: Behaviour,
     /// GStreamer's rank.
     pub rank: i32,
-    /// What it opens.
+    /// What it opens; empty: nothing.
     pub device: String,
 }
 
@@ -60,7 +60,8 @@ impl StandIn {
         let [element, codec, behaviour, rank, device] = word.split(',').collect::<Vec<_>>()[..] else {
             panic!("{word}")
         };
-        let codec = if codec == "h265" { Codec::H265 } else { Codec::H264 };
+        let codec =
+            [Codec::H265, Codec::Mjpeg].into_iter().find(|known| known.as_str() == codec).unwrap_or(Codec::H264);
         let behaviour = Behaviour::ALL.into_iter().find(|b| format!("{b:?}") == behaviour).expect("a behaviour");
         let rank = rank.parse().expect("a rank");
         Self { element: element.to_owned(), codec, behaviour, rank, device: device.to_owned() }
@@ -77,12 +78,18 @@ pub fn register(words: &str) {
     let types = [first::Element::static_type, second::Element::static_type, third::Element::static_type];
     assert!(stand_ins.len() <= types.len(), "too many stand-ins");
     for (stand_in, kind) in stand_ins.iter().zip(types) {
+        // Whose name it takes, if anybody's: a plugin that is loaded later would take it back.
+        let _original = gst::ElementFactory::find(&stand_in.element).map(|factory| factory.load());
         gst::Element::register(None, &stand_in.element, gst::Rank::from(stand_in.rank), kind()).expect("registered");
     }
 }
 
 fn caps_of(stand_in: &StandIn) -> gst::Caps {
-    let caps = gst::Caps::builder(if stand_in.codec == Codec::H265 { "video/x-h265" } else { "video/x-h264" });
+    let caps = gst::Caps::builder(match stand_in.codec {
+        Codec::H264 => "video/x-h264",
+        Codec::H265 => "video/x-h265",
+        Codec::Mjpeg => "image/jpeg",
+    });
     if stand_in.behaviour == Behaviour::Refuses { caps.field("height", 368).build() } else { caps.build() }
 }
 
@@ -106,8 +113,15 @@ fn is_known(pad: &gst::Pad) -> bool {
 /// Puts a software decoder into the bin, behind pads that do what the behaviour says.
 #[allow(clippy::disallowed_methods, reason = "it plays a driver that crashes")]
 fn build(bin: &gst::Bin, stand_in: &StandIn) {
-    let inner = if stand_in.codec == Codec::H265 { "avdec_h265" } else { "avdec_h264" };
-    let decoder = gst::ElementFactory::make(inner).property("max-threads", 1).build().expect(inner);
+    let inner = match stand_in.codec {
+        Codec::H264 => "avdec_h264",
+        Codec::H265 => "avdec_h265",
+        Codec::Mjpeg => "avdec_mjpeg",
+    };
+    let decoder = gst::ElementFactory::make(inner).build().expect(inner);
+    if decoder.has_property("max-threads") {
+        decoder.set_property("max-threads", 1);
+    }
     bin.add(&decoder).expect("add");
     let [sink, src] = ["sink", "src"].map(|name| {
         let template = bin.pad_template(name).expect("template");
@@ -209,7 +223,7 @@ macro_rules! stand_in {
                     change: gst::StateChange,
                 ) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
                     let mut opened = self.opened.lock().expect("device");
-                    if change == gst::StateChange::NullToReady {
+                    if change == gst::StateChange::NullToReady && !stand_in().device.is_empty() {
                         let file = File::options().read(true).write(true).open(&stand_in().device);
                         *opened = Some(file.map_err(|_| gst::StateChangeError)?);
                     }

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::model::ProbeReport;
+use crate::model::{ProbeReport, Stage};
 use crate::probe::decoders::Decoder;
 use crate::probe::protocol::{ToWorker, encode};
 
@@ -22,8 +22,8 @@ pub enum Answer {
     },
     /// The verdict of a probe that did not hang up in time, or whose worker died while it did.
     Verdict(Box<ProbeReport>),
-    /// The probe passed its hard deadline and the worker was killed for it.
-    Overran,
+    /// The probe passed its hard deadline, or its picture the decoder's limit, and the worker was killed for it.
+    Overran(Stage),
     /// No worker had room in time.
     NoRoom,
 }
@@ -60,11 +60,48 @@ pub struct InFlight {
     pub told_at: Instant,
     /// When the worker is killed for it.
     pub hard_deadline: Instant,
-    /// Its picture is in a decoder.
-    pub decoding: bool,
+    /// How far it is.
+    pub progress: Progress,
 }
 
+/// How far a probe is, as its worker said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It waits for the camera.
+    Receiving,
+    /// Its keyframe waits for a decoder.
+    Queued,
+    /// Its keyframe is in a decoder since then.
+    Decoding(Instant),
+}
+
+/// A decoder that takes longer for one picture is stuck or was given a bomb. The slowest Raspberry Pi should decode 40
+/// megapixels in about half of it.
+const DECODE_LIMIT: Duration = Duration::from_secs(5);
+
+/// A decoder that is busy with one picture for this long is in the way of the others, and not waited for past the deadline.
+const IN_THE_WAY: Duration = Duration::from_secs(2);
+
 impl InFlight {
+    /// True when the worker is to be killed for it. One that waits for a decoder is not: its turn did not come.
+    pub fn overran(&self, now: Instant) -> bool {
+        match self.progress {
+            Progress::Receiving => now >= self.hard_deadline,
+            Progress::Queued => false,
+            Progress::Decoding(since) => now >= self.told_at.max(since + IN_THE_WAY).min(since + DECODE_LIMIT),
+        }
+    }
+
+    /// Where it overran: in the decoder, or somewhere before it.
+    pub fn stage(&self) -> Stage {
+        if self.progress == Progress::Receiving { Stage::Resolve } else { Stage::Decode }
+    }
+
+    /// True when its keyframe is in a decoder.
+    pub fn is_decoding(&self) -> bool {
+        matches!(self.progress, Progress::Decoding(_))
+    }
+
     /// Tells the end, once. A verdict that is known goes before whatever became of the worker after it.
     pub fn tell(&mut self, answer: Answer) {
         let answer = match (self.verdict.take(), answer) {
@@ -142,6 +179,13 @@ impl Link {
         self.lock().remove(&id)
     }
 
+    /// A probe has come this far.
+    pub fn progress(&self, id: u64, progress: Progress) {
+        if let Some(probe) = self.lock().get_mut(&id) {
+            probe.progress = progress;
+        }
+    }
+
     /// Ends every probe of a dead worker.
     pub fn lose_all(&self, end: impl Fn(&InFlight, usize) -> Answer) {
         let lost: Vec<_> = self.lock().drain().map(|(_, probe)| probe).collect();
@@ -159,5 +203,12 @@ impl Link {
                 probe.tell(Answer::Verdict(verdict));
             }
         }
+    }
+
+    /// True when a decoder has been busy with one picture for so long that others did not get their turn.
+    pub fn is_blocked(&self, now: Instant) -> bool {
+        let blocks =
+            |probe: &InFlight| matches!(probe.progress, Progress::Decoding(since) if now >= since + IN_THE_WAY);
+        self.lock().values().any(blocks)
     }
 }

@@ -9,9 +9,10 @@ use tokio::net::UnixStream;
 use tokio::process::Child;
 use tokio::sync::{mpsc, oneshot};
 
-use super::link::{Answer, Link};
+use super::link::{Answer, Link, Progress};
 use super::seat::Seat;
 use super::{PoolError, PoolOptions, spawn};
+use crate::model::{Outcome, ProbeReport, Reason, Stage};
 use crate::probe::protocol::{FromWorker, ToWorker, encode, read_frame_async};
 
 /// A worker says hello within this time, or it is not one.
@@ -22,6 +23,8 @@ const TICK: Duration = Duration::from_millis(125);
 const MUTE: Duration = Duration::from_secs(3);
 /// How long a worker may take to hang up its sessions when it is closed.
 const GOODBYE: Duration = Duration::from_millis(1_500);
+/// How long when one of its probes is stuck: enough for the TEARDOWNs of the others.
+const LAST_WORDS: Duration = Duration::from_millis(600);
 
 /// Why serving a worker ended.
 #[derive(Clone, Copy)]
@@ -36,6 +39,18 @@ pub enum Ending {
     Overran,
     /// It holds twice the memory it may.
     Bloated,
+}
+
+impl Ending {
+    /// How long the worker is waited for before it is killed. One that answers may hang up on the cameras of its other
+    /// probes; one that grows must not go on.
+    pub fn patience(self) -> Duration {
+        match self {
+            Self::Closed => GOODBYE,
+            Self::Overran => LAST_WORDS,
+            Self::Died | Self::Mute | Self::Bloated => Duration::ZERO,
+        }
+    }
 }
 
 /// A worker process and the tasks that carry its frames.
@@ -107,14 +122,13 @@ impl Worker {
                         None => return Ending::Died,
                         Some((FromWorker::Report { id, report }, jpeg)) => {
                             if let Some(mut probe) = self.link.take(id) {
-                                probe.tell(Answer::Report(report, jpeg));
+                                probe.tell(self.answer(report, jpeg));
                             }
                             seat.has_changed();
                         }
+                        Some((FromWorker::Queued { id }, _)) => self.link.progress(id, Progress::Queued),
                         Some((FromWorker::Decoding { id }, _)) => {
-                            if let Some(probe) = self.link.lock().get_mut(&id) {
-                                probe.decoding = true;
-                            }
+                            self.link.progress(id, Progress::Decoding(Instant::now()));
                         }
                         Some((FromWorker::Verdict { id, report }, _)) => {
                             if let Some(probe) = self.link.lock().get_mut(&id) {
@@ -136,7 +150,7 @@ impl Worker {
                     if pings > 0 && now.duration_since(last_word) > MUTE {
                         return Ending::Mute;
                     }
-                    if self.link.lock().values().any(|probe| now >= probe.hard_deadline) {
+                    if self.link.lock().values().any(|probe| probe.overran(now)) {
                         return Ending::Overran;
                     }
                     match spawn::resident_bytes(self.link.pid) {
@@ -164,10 +178,19 @@ impl Worker {
         }
     }
 
-    /// Ends the process: politely, so that its sessions get their TEARDOWN, or at once.
-    pub async fn end(&mut self, politely: bool) {
+    /// A picture that did not get its turn because another one keeps the decoder is tried elsewhere.
+    fn answer(&self, report: Box<ProbeReport>, jpeg: Vec<u8>) -> Answer {
+        let waited = matches!(report.outcome, Outcome::Failed { stage: Stage::Decode, reason: Reason::Overloaded, .. });
+        if waited && self.link.is_blocked(Instant::now()) {
+            return Answer::Lost { suspect: false };
+        }
+        Answer::Report(report, jpeg)
+    }
+
+    /// Ends the process, and waits `patience` for it to hang up its sessions with their TEARDOWN.
+    pub async fn end(&mut self, patience: Duration) {
         self.writer.abort();
-        if politely && tokio::time::timeout(GOODBYE, self.child.wait()).await.is_ok() {
+        if !patience.is_zero() && tokio::time::timeout(patience, self.child.wait()).await.is_ok() {
             self.reader.abort();
             return;
         }

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::link::{Answer, InFlight, Link, Running};
+use super::link::{Answer, InFlight, Link, Progress, Running};
 use super::memory::Memory;
 use super::process::{Ending, Worker};
 use super::{PoolError, PoolOptions};
@@ -39,6 +39,9 @@ pub struct Shared {
 
 /// Why a stream is kept away from the hardware decoders when it took their worker down.
 const LOST_WITH_IT: &str = "the worker with the hardware decoders was lost while it had this stream";
+
+/// A worker that keeps dying is replaced at least this often: who takes it down is soon in quarantine, and the others wait.
+const RESPAWN_AT_LEAST_EVERY: Duration = Duration::from_secs(2);
 
 /// Hardware decoders that do not work are tried again this often, by a new worker: only its start opens devices.
 const ANOTHER_TRY: Duration = Duration::from_secs(3_600);
@@ -137,7 +140,7 @@ impl Seat {
                 verdict: None,
                 told_at: deadline + HANG_UP,
                 hard_deadline: deadline + GRACE,
-                decoding: false,
+                progress: Progress::Receiving,
             };
             in_flight.insert(id, probe);
         }
@@ -192,7 +195,7 @@ impl Seat {
 
     /// Serves worker after worker until the pool closes.
     async fn occupy(self: Arc<Self>, first: Worker, first_link: Arc<Link>) {
-        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
+        let mut backoff = Backoff::new(Duration::from_millis(100), RESPAWN_AT_LEAST_EVERY);
         let (mut worker, mut link) = (first, first_link);
         loop {
             let started = Instant::now();
@@ -243,30 +246,31 @@ impl Seat {
             Ending::Died if retire.is_none() => {}
             Ending::Died => tracing::warn!(pid = link.pid, "a probe worker died; its probes are run again"),
             Ending::Mute => tracing::warn!(pid = link.pid, "a probe worker does not answer and is replaced"),
-            Ending::Overran => tracing::warn!(pid = link.pid, "a probe overran its deadline; its worker is replaced"),
+            Ending::Overran => tracing::warn!(pid = link.pid, "a probe overran its time; its worker is replaced"),
             Ending::Bloated => tracing::warn!(pid = link.pid, "a probe worker holds too much memory and is replaced"),
         }
         self.unpublish(link);
-        worker.end(matches!(ending, Ending::Closed)).await;
-        let now = Instant::now();
-        link.lose_all(|probe, count| match ending {
-            Ending::Overran if now >= probe.hard_deadline => {
-                self.shared.memory.suspect(&probe.key);
-                if self.with_hardware {
-                    self.shared.memory.refuse_hardware(&probe.key, LOST_WITH_IT, now);
-                }
-                Answer::Overran
-            }
-            Ending::Died | Ending::Bloated => {
-                let suspect = probe.decoding || count == 1;
-                if self.with_hardware && suspect {
-                    self.shared.memory.refuse_hardware(&probe.key, LOST_WITH_IT, now);
-                }
-                Answer::Lost { suspect }
-            }
-            _ => Answer::Lost { suspect: false },
-        });
+        // The next worker need not wait for the end of this one.
         drop(retire);
+        let ended_at = Instant::now();
+        worker.end(ending.patience()).await;
+        link.lose_all(|probe, count| {
+            let suspect = match ending {
+                Ending::Closed => false,
+                Ending::Overran => probe.overran(ended_at),
+                Ending::Died | Ending::Mute | Ending::Bloated => probe.is_decoding() || count == 1,
+            };
+            if self.with_hardware && suspect {
+                self.shared.memory.refuse_hardware(&probe.key, LOST_WITH_IT, ended_at);
+            }
+            match ending {
+                Ending::Overran if suspect => {
+                    self.shared.memory.suspect(&probe.key);
+                    Answer::Overran(probe.stage())
+                }
+                _ => Answer::Lost { suspect },
+            }
+        });
         self.shared.room.notify_waiters();
     }
 }

@@ -30,9 +30,12 @@ pub struct Job {
     pub snapshot: SnapshotSize,
     /// Whether a hardware decoder may have it.
     pub hardware: HardwareUse,
-    /// The probe's deadline: a device that does not answer must leave time for software.
+    /// The probe's deadline: a device that does not answer must leave time for software, and a keyframe whose turn comes
+    /// later is not decoded any more.
     pub deadline: Instant,
-    /// Where the answer goes; holds one.
+    /// Called when its turn comes.
+    pub on_turn: Box<dyn FnOnce() + Send>,
+    /// Where the answer goes; holds one. Dropped without one when the turn comes too late.
     pub answer: SyncSender<Decoded>,
 }
 
@@ -102,7 +105,11 @@ fn decode_all(queue: &Mutex<Receiver<Job>>, bank: Option<&Bank>) {
     let mut encoder = None;
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = job else { return };
+        let Ok(mut job) = job else { return };
+        if Instant::now() >= job.deadline {
+            continue;
+        }
+        std::mem::replace(&mut job.on_turn, Box::new(|| {}))();
         let _ = job.answer.send(decode_one(bank, &mut slots, &mut encoder, &job));
     }
 }
