@@ -6,6 +6,7 @@
 pub mod access_unit;
 pub mod certificate;
 pub mod classify;
+pub mod coded_size;
 pub mod decoders;
 pub mod look;
 pub mod picture;

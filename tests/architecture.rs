@@ -67,6 +67,7 @@ const PURE: &[&str] = &[
     "schedule::plan",
     "probe::certificate",
     "probe::classify",
+    "probe::coded_size",
     "probe::look",
     "probe::picture",
     "probe::redirect",

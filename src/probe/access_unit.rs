@@ -37,7 +37,7 @@ pub fn h265_is_keyframe(annex_b: &[u8]) -> bool {
 }
 
 /// The NAL units of a byte stream, without their start codes.
-fn nal_units(annex_b: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn nal_units(annex_b: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = next_start(annex_b).map(|(_, after)| &annex_b[after..]);
     std::iter::from_fn(move || {
         let current = rest?;
@@ -68,7 +68,7 @@ fn next_start(bytes: &[u8]) -> Option<(usize, usize)> {
 }
 
 /// Bits of a raw byte sequence payload, emulation prevention bytes left out (H.264 section 7.4.1).
-struct Bits<'a> {
+pub(super) struct Bits<'a> {
     bytes: &'a [u8],
     position: usize,
     zeros: usize,
@@ -77,11 +77,12 @@ struct Bits<'a> {
 }
 
 impl<'a> Bits<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, position: 0, zeros: 0, left: 0, current: 0 }
     }
 
-    fn bit(&mut self) -> Option<u32> {
+    /// u(1).
+    pub(super) fn bit(&mut self) -> Option<u32> {
         if self.left == 0 {
             let mut byte = *self.bytes.get(self.position)?;
             if self.zeros >= 2 && byte == 3 {
@@ -98,8 +99,24 @@ impl<'a> Bits<'a> {
         Some(u32::from(self.current >> self.left) & 1)
     }
 
+    /// u(n), at most 32 bits.
+    pub(super) fn number(&mut self, bits: u32) -> Option<u32> {
+        (0..bits).try_fold(0, |value, _| Some(value << 1 | self.bit()?))
+    }
+
+    /// Passes so many bits.
+    pub(super) fn skip(&mut self, bits: u32) -> Option<()> {
+        (0..bits).try_for_each(|_| self.bit().map(|_| ()))
+    }
+
+    /// se(v), section 9.1.1.
+    pub(super) fn signed_exp_golomb(&mut self) -> Option<i64> {
+        let code = i64::from(self.unsigned_exp_golomb()?);
+        Some(if code % 2 == 0 { -code / 2 } else { (code + 1) / 2 })
+    }
+
     /// ue(v), section 9.1; `None` past the end or beyond 32 bits.
-    fn unsigned_exp_golomb(&mut self) -> Option<u32> {
+    pub(super) fn unsigned_exp_golomb(&mut self) -> Option<u32> {
         let mut zeros = 0;
         while self.bit()? == 0 {
             zeros += 1;

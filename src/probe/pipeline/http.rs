@@ -70,6 +70,7 @@ pub fn build(
     }
     if let Some(pad) = source.static_pad("src") {
         let kind = watch_answer(&pad, watch);
+        watch.bound_unit(&pad);
         first_boundary::insert_where_missing(&pad);
         container::unpack(pipeline, &pad, watch, move || kind.get().cloned().unwrap_or_default());
     }

@@ -14,6 +14,7 @@ use super::{http, rtsp, second_look};
 use crate::model::{Codec, Phases, Stage, Transport, VideoFacts};
 use crate::probe::access_unit::{h264_is_keyframe, h265_is_keyframe};
 use crate::probe::classify::End;
+use crate::probe::coded_size;
 use crate::probe::protocol::Target;
 use crate::probe::resolve::resolve;
 
@@ -203,11 +204,12 @@ fn keyframe(sample: gst::Sample, media_time: Option<u32>, target: &Target) -> Re
     let pixels =
         |field| structure.get::<i32>(field).ok().and_then(|value| u32::try_from(value).ok()).filter(|v| *v > 0);
     let (width, height) = (pixels("width"), pixels("height"));
-    if let (Some(width), Some(height)) = (width, height)
-        && u64::from(width) * u64::from(height) > u64::from(target.max_megapixels) * 1_000_000
-    {
-        return Err(End::TooLarge { size_px: (width, height) });
-    }
+    let map = sample.buffer().and_then(|buffer| buffer.map_readable().ok()).ok_or(End::Protocol)?;
+    coded_size::check(codec, &map, u64::from(target.max_megapixels) * 1_000_000).map_err(|refusal| match refusal {
+        coded_size::Refusal::TooLarge(size_px) => End::TooLarge { size_px },
+        coded_size::Refusal::Bomb => End::Undecodable { what: "a picture that is made to keep a decoder busy" },
+    })?;
+    drop(map);
     let fps = structure.get::<gst::Fraction>("framerate").ok().filter(|f| f.numer() > 0 && f.denom() > 0);
     let video = VideoFacts {
         codec,
@@ -257,6 +259,7 @@ fn try_add_tail(
                 let watch = watch.clone();
                 move |sink| {
                     let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                    watch.unit_ended();
                     if is_keyframe(&sample, codec) {
                         watch.saw_keyframe(sample);
                     }

@@ -99,7 +99,10 @@ pub fn build(
             let Some(pipeline) = pipeline.upgrade() else { return };
             let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
             match video_codec(&caps) {
-                Some(Ok(codec)) => add_tail(&pipeline, pad, depayloader(codec), codec, &watch),
+                Some(Ok(codec)) => {
+                    watch.bound_unit(pad);
+                    add_tail(&pipeline, pad, depayloader(codec), codec, &watch);
+                }
                 Some(Err(name)) => watch.saw(Seen::Ended(End::UnsupportedCodec { name })),
                 None => {}
             }

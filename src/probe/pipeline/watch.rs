@@ -79,6 +79,9 @@ fn is_cut_jpeg(buffer: &gst::BufferRef) -> bool {
     map.starts_with(&[0xff, 0xd8]) && !tail.windows(2).any(|marker| marker == [0xff, 0xd9])
 }
 
+/// An access unit or JPEG that has not ended after so many bytes has no end. GStreamer gathers any amount.
+const MAX_UNIT_BYTES: u64 = 32 * 1024 * 1024;
+
 /// Pictures that may lie between a packet and the access unit the parser makes of it.
 const RTP_TIMES: usize = 8;
 
@@ -112,6 +115,8 @@ pub struct Watch {
     last_media_ms: AtomicU64,
     keyframe_sent: AtomicBool,
     cut_pictures: AtomicU64,
+    /// Bytes that came since the last whole access unit.
+    unit_bytes: AtomicU64,
     stage: Mutex<Stage>,
     /// Running time and RTP time of the newest pictures, at most [`RTP_TIMES`].
     rtp_times: Mutex<VecDeque<(gst::ClockTime, u32)>>,
@@ -132,6 +137,7 @@ impl Watch {
             last_media_ms: AtomicU64::new(0),
             keyframe_sent: AtomicBool::new(false),
             cut_pictures: AtomicU64::new(0),
+            unit_bytes: AtomicU64::new(0),
             stage: Mutex::new(Stage::Resolve),
             rtp_times: Mutex::default(),
             hung_up: Mutex::new(false),
@@ -186,6 +192,25 @@ impl Watch {
     /// How many JPEGs came without an end.
     pub fn cut_pictures(&self) -> u64 {
         self.cut_pictures.load(Ordering::Relaxed)
+    }
+
+    /// Ends the probe when what comes through this pad does not become an access unit.
+    pub fn bound_unit(self: &Arc<Self>, pad: &gst::Pad) {
+        let watch = self.clone();
+        pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, info| {
+            let list_bytes = info.buffer_list().map(|list| list.iter().map(gst::BufferRef::size).sum());
+            let bytes = info.buffer().map(|buffer| buffer.size()).or(list_bytes).unwrap_or_default() as u64;
+            if watch.unit_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= MAX_UNIT_BYTES {
+                return gst::PadProbeReturn::Ok;
+            }
+            watch.saw(Seen::Ended(End::Protocol));
+            gst::PadProbeReturn::Drop
+        });
+    }
+
+    /// An access unit is whole.
+    pub fn unit_ended(&self) {
+        self.unit_bytes.store(0, Ordering::Relaxed);
     }
 
     /// Counts media that passes this pad; the first of it begins the stage `keyframe`.
