@@ -26,6 +26,7 @@ mod clip;
 pub mod clips;
 mod connection;
 mod counts;
+mod crafted;
 pub mod demo;
 mod device;
 mod fault;

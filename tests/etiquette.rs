@@ -9,7 +9,7 @@ use std::sync::Arc;
 use common::{pool, request};
 use streampulse::clock::SystemClock;
 use streampulse::config::{self, Overrides};
-use streampulse::model::{Outcome, Reason};
+use streampulse::model::{Outcome, Reason, Stage};
 use streampulse::probe::Prober;
 use streampulse::schedule;
 use streampulse::simulator::{Auth, Fault, SimulatedCamera, Simulator, SimulatorOptions, clips};
@@ -121,6 +121,25 @@ async fn any_password_is_understood() {
             let probed = pool.probe(request(name, &simulator.url_with_credentials(name))).await;
             assert_eq!(probed.report.outcome, Outcome::Ok, "{name} {password:?}: {:?}", probed.report);
         }
+    }
+    pool.close().await;
+}
+
+/// A camera that closes the connection behind each challenge. `rtspsrc` forgets the challenge with the connection and cannot
+/// play that; but a request that met the end of a connection is no second offer of a refused password, and a password that
+/// was taken is not called refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_camera_that_hangs_up_when_it_has_asked_for_a_password() {
+    let pool = pool().await;
+    for (told, stage, reason, refused) in
+        [("right", Stage::Play, Reason::ProtocolError, 0), ("wrong", Stage::Describe, Reason::AuthFailed, 1)]
+    {
+        let camera = SimulatedCamera::rtsp("gate", clips::gate()).auth(Auth::digest("admin", "right"));
+        let camera = camera.told("admin", told).fault(Fault::ClosesAfterChallenge);
+        let simulator = Simulator::start(SimulatorOptions::new([camera])).await.expect("simulator");
+        let report = pool.probe(request(told, &simulator.url_with_credentials("gate"))).await.report;
+        assert_eq!((report.stage(), report.reason()), (stage, reason), "{report:?}");
+        assert_eq!(simulator.counts("gate").requests_refused, refused, "{told}");
     }
     pool.close().await;
 }

@@ -24,6 +24,8 @@ pub enum End {
     Tls(TlsFault),
     /// The camera answered with this RTSP or HTTP status.
     Status(u16),
+    /// The camera does not know the request.
+    NotImplemented,
     /// The camera refused the password; it was not sent again.
     PasswordRefused,
     /// The description or the answer holds no video.
@@ -89,6 +91,7 @@ pub fn classify(stage: Stage, end: &End) -> Outcome {
         End::Connect(kind) => (Stage::Connect, connect(*kind), String::new()),
         End::Tls(fault) => (Stage::Tls, Reason::TlsFailed, fault.detail()),
         End::Status(code) => (stage, status(*code), format!("status {code}")),
+        End::NotImplemented => (stage, Reason::RequestRefused, "the camera does not know this request".to_owned()),
         End::PasswordRefused => (stage, Reason::AuthFailed, "status 401 to a request with credentials".to_owned()),
         End::NoVideo { found } if found.is_empty() => (stage, Reason::NoVideo, String::new()),
         End::NoVideo { found } => (stage, Reason::NoVideo, format!("there is only {found}")),
@@ -187,6 +190,7 @@ mod tests {
             (Stage::Request, silent.clone(), Stage::Request, Reason::ResponseTimeout),
             (Stage::Describe, End::Status(401), Stage::Describe, Reason::AuthFailed),
             (Stage::Describe, End::PasswordRefused, Stage::Describe, Reason::AuthFailed),
+            (Stage::Play, End::NotImplemented, Stage::Play, Reason::RequestRefused),
             (Stage::Describe, End::Status(403), Stage::Describe, Reason::Forbidden),
             (Stage::Describe, End::Status(404), Stage::Describe, Reason::NotFound),
             (Stage::Setup, End::Status(453), Stage::Setup, Reason::Busy),

@@ -20,6 +20,7 @@ mod relay;
 mod rtsp;
 mod second_look;
 pub mod self_test;
+mod source_log;
 mod watch;
 
 pub use watch::Seen;
@@ -29,12 +30,20 @@ use gstreamer as gst;
 /// An access unit with its caps.
 pub type Sample = gst::Sample;
 
-/// Starts GStreamer in this process and lets libav's complaints be counted.
+/// Starts GStreamer in this process and listens to what its elements say in their logs only.
 ///
 /// # Errors
 /// When GStreamer does not start.
 pub fn init() -> anyhow::Result<()> {
     gst::init()?;
-    decode::watch_libav();
+    gst::log::remove_default_log_function();
+    gst::log::set_active(true);
+    // By name, because a category is only made when its plugin is loaded.
+    gst::log::set_threshold_from_string("libav:INFO,rtspsrc:WARNING", false);
+    gst::log::add_log_function(|category, level, _, _, _, _, message| match category.name() {
+        "libav" => decode::hear_libav(level, message.get().as_deref().unwrap_or_default()),
+        "rtspsrc" => source_log::hear(level, message.get().as_deref().unwrap_or_default()),
+        _ => {}
+    });
     Ok(())
 }

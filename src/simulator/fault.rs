@@ -91,6 +91,14 @@ pub enum Fault {
     UnknownCodec,
     /// Keyframes whose slices are scrambled; JPEGs that are cut in the middle.
     DamagedPictures,
+    /// JPEGs of a few kilobytes that take a decoder seconds. As [`Fault::DamagedPictures`] with other codecs.
+    DecoderBomb,
+    /// JPEGs that say that they have 268 megapixels. As [`Fault::DamagedPictures`] with other codecs.
+    HugePictures,
+    /// One JPEG that does not end, as fast as it is taken. As [`Fault::NoKeyframe`] with other codecs.
+    EndlessPicture,
+    /// Healthy, but closes the connection when it has asked for a password.
+    ClosesAfterChallenge,
     /// Accepts PLAY (or GET) and sends no media.
     NoMedia,
     /// Sends delta frames only. MJPEG has none, so it is as [`Fault::NoMedia`] there.
@@ -192,9 +200,9 @@ impl Fault {
     pub(super) fn media(fault: Option<Self>) -> MediaFault {
         match fault {
             Some(Self::NoMedia | Self::AudioOnly) => MediaFault::Nothing,
-            Some(Self::NoKeyframe) => MediaFault::NoKeyframe,
+            Some(Self::NoKeyframe | Self::EndlessPicture) => MediaFault::NoKeyframe,
             Some(Self::StallsAfter(time)) => MediaFault::EndsAfter(time),
-            Some(Self::DamagedPictures) => MediaFault::Damaged,
+            Some(Self::DamagedPictures | Self::DecoderBomb | Self::HugePictures) => MediaFault::Damaged,
             Some(Self::Frozen) => MediaFault::Frozen,
             _ => MediaFault::None,
         }

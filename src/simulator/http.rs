@@ -2,9 +2,11 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::camera::SimulatedCamera;
 use super::connection::{Connection, Event};
+use super::crafted;
 use super::device::CameraState;
 use super::fault::{Fault, MediaFault, Method};
 use super::media::Timeline;
@@ -111,6 +113,16 @@ async fn stream(mut connection: Connection, camera: &CameraState) -> io::Result<
     // RFC 9112 section 7.1.
     let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
     connection.outbox.extend_from_slice(head.as_bytes());
+    let crafted = match fault {
+        Some(Fault::EndlessPicture) => {
+            let part = format!("--{BOUNDARY}\r\nContent-Type: image/jpeg\r\n\r\n");
+            connection.outbox.extend_from_slice(part.as_bytes());
+            return connection.pour(&[0xff, 0xd8, 0xff, 0xe0, 0xff, 0xff].repeat(4_000), Duration::ZERO).await;
+        }
+        Some(Fault::DecoderBomb) => Some(crafted::bomb()),
+        Some(Fault::HugePictures) => Some(crafted::huge()),
+        _ => None,
+    };
     let (timeline, mut next) = Timeline::join(camera);
     let started = tokio::time::Instant::now();
     let pictures = camera.description.clip.pictures();
@@ -134,7 +146,7 @@ async fn stream(mut connection: Connection, camera: &CameraState) -> io::Result<
                 }
                 for jpeg in &picture.units {
                     let whole = if media == MediaFault::Damaged { jpeg.len() / 2 } else { jpeg.len() };
-                    let jpeg = &jpeg[..whole];
+                    let jpeg = crafted.as_deref().unwrap_or(&jpeg[..whole]);
                     let before = before.replace("{length}", &jpeg.len().to_string());
                     if chunked {
                         let length = format!("{:x}\r\n", before.len() + jpeg.len() + behind.len());
@@ -154,8 +166,6 @@ async fn stream(mut connection: Connection, camera: &CameraState) -> io::Result<
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use bytes::{Buf, BytesMut};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;

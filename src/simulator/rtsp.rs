@@ -10,7 +10,7 @@ use tokio::net::UdpSocket;
 use super::camera::Transports;
 use super::connection::{Connection, Event, SESSION_TIMEOUT};
 use super::device::{CameraState, SessionTicket, random_u64};
-use super::fault::Method;
+use super::fault::{Fault, Method};
 use super::media::{Media, Route};
 use super::request::{Request, reason_phrase};
 use super::sdp::{self, TRACK};
@@ -33,6 +33,9 @@ pub(super) async fn serve(
                 }
                 let answer = conversation.answer(&request).await?;
                 conversation.send(&request, &answer);
+                if answer.code == 401 && conversation.closes_after_challenge() {
+                    return conversation.connection.finish().await;
+                }
             }
             Event::Request(request) => {
                 conversation.send(&request, &Answer::status(400));
@@ -108,6 +111,10 @@ impl Conversation<'_> {
     fn is_silent_to(&self, request: &Request) -> bool {
         let fault = self.named_camera(request).or_else(|| self.camera.clone()).and_then(|camera| camera.fault());
         Method::parse(&request.method).is_some_and(|method| fault.is_some_and(|fault| fault.is_silent_to(method)))
+    }
+
+    fn closes_after_challenge(&self) -> bool {
+        self.camera.as_ref().and_then(|camera| camera.fault()) == Some(Fault::ClosesAfterChallenge)
     }
 
     async fn answer(&mut self, request: &Request) -> io::Result<Answer> {

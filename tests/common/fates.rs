@@ -16,6 +16,12 @@ fn http(what: &'static str, fault: Fault, stage: &'static str, reason: &'static 
     (what, SimulatedCamera::mjpeg(what, clips::pool_mjpeg()).fault(fault), stage, reason)
 }
 
+/// The password is taken first and refused later.
+fn password_refused_at(what: &'static str, method: Method, stage: &'static str) -> Fate {
+    let camera = SimulatedCamera::rtsp(what, clips::gate()).auth(Auth::digest("admin", "right"));
+    (what, camera.fault(Fault::StatusTo(method, 401)), stage, "auth_failed")
+}
+
 /// RTSP.
 pub fn rtsp_fates() -> Vec<Fate> {
     let refused = |what, auth: Auth| {
@@ -41,6 +47,13 @@ pub fn rtsp_fates() -> Vec<Fate> {
         rtsp("503", Fault::Status(503), "describe", "busy"),
         rtsp("453 to SETUP", Fault::StatusTo(Method::Setup, 453), "setup", "busy"),
         rtsp("454 to PLAY", Fault::StatusTo(Method::Play, 454), "play", "session_not_found"),
+        rtsp("405", Fault::Status(405), "describe", "request_refused"),
+        rtsp("551 to PLAY", Fault::StatusTo(Method::Play, 551), "play", "request_refused"),
+        rtsp("302 without a place", Fault::Status(302), "describe", "protocol_error"),
+        rtsp("to HTTP", Fault::Redirects { status: 302, location: "http://192.0.2.1/x" }, "describe", "redirect_loop"),
+        rtsp("to a path", Fault::Redirects { status: 301, location: "/elsewhere" }, "describe", "redirect_loop"),
+        password_refused_at("401 to SETUP", Method::Setup, "setup"),
+        password_refused_at("401 to PLAY", Method::Play, "play"),
         rtsp("461 to SETUP", Fault::StatusTo(Method::Setup, 461), "setup", "unsupported_transport"),
         rtsp("500 to PLAY", Fault::StatusTo(Method::Play, 500), "play", "server_error"),
         rtsp("silent to OPTIONS", Fault::SilentTo(Method::Options), "options", "response_timeout"),
@@ -97,6 +110,11 @@ pub fn http_fates() -> Vec<Fate> {
         http("MJPEG: sound", Fault::AudioOnly, "first_packet", "no_video"),
         http("MJPEG: unknown codec", Fault::UnknownCodec, "first_packet", "unsupported_codec"),
         http("MJPEG: no media", Fault::NoMedia, "first_packet", "no_data"),
+        http("MJPEG: stops before its first picture", Fault::StallsAfter(Duration::ZERO), "first_packet", "no_data"),
+        http("MJPEG: endless body", Fault::EndlessBody, "first_packet", "protocol_error"),
+        http("MJPEG: endless picture", Fault::EndlessPicture, "first_packet", "protocol_error"),
+        http("MJPEG: too large", Fault::HugePictures, "keyframe", "picture_too_large"),
+        http("MJPEG: decoder bomb", Fault::DecoderBomb, "decode", "corrupt"),
         http("MJPEG: cut in the middle", Fault::DamagedPictures, "decode", "corrupt"),
     ]
 }

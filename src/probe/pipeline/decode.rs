@@ -32,23 +32,13 @@ thread_local! {
     static COMPLAINTS: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Counts what libav says of damaged pictures: it decodes scrambled slices and returns mush without an error.
-pub fn watch_libav() {
-    gst::log::remove_default_log_function();
-    gst::log::set_active(true);
-    // By name, because the category is only made when the plugin is loaded, with the first decoder.
-    gst::log::set_threshold_from_string("libav:INFO", false);
-    gst::log::add_log_function(|category, level, _, _, _, _, message| {
-        if category.name() != "libav" {
-            return;
-        }
-        // "concealing … errors" is an information only; it names damage all the same.
-        let damage = level <= gst::DebugLevel::Error
-            || message.get().is_some_and(|text| text.contains("concealing") || text.contains("error while decoding"));
-        if damage {
-            COMPLAINTS.set(COMPLAINTS.get() + 1);
-        }
-    });
+/// For GStreamer's log function: counts what libav says of damaged pictures. It decodes scrambled slices and returns mush
+/// without an error.
+pub fn hear_libav(level: gst::DebugLevel, line: &str) {
+    // "concealing … errors" is an information only; it names damage all the same.
+    if level <= gst::DebugLevel::Error || line.contains("concealing") || line.contains("error while decoding") {
+        COMPLAINTS.set(COMPLAINTS.get() + 1);
+    }
 }
 
 /// Why a keyframe gave no picture.

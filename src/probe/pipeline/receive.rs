@@ -175,8 +175,12 @@ fn explain(facts: &ErrorFacts, watch: &Watch, target: &Target, current: Stage) -
         return second_look::at_a_failure(target, current);
     } else if stage == Stage::Setup && facts.nothing_set_up {
         End::Status(461)
+    } else if facts.not_implemented {
+        End::NotImplemented
     } else if watch.cut_pictures() > 0 {
         CUT_OFF
+    } else if facts.malformed {
+        End::Protocol
     } else if facts.wrong_type {
         if stage == Stage::Describe { End::NoVideo { found: String::new() } } else { End::Protocol }
     } else {

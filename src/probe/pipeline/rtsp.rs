@@ -10,6 +10,7 @@ use gstreamer as gst;
 use super::authority;
 use super::elements::{make, set_if_there};
 use super::receive::{MAX_LOCATION_CHARACTERS, add_tail};
+use super::source_log;
 use super::watch::{Said, Seen, Watch};
 use crate::model::{Codec, Stage, Transport};
 use crate::probe::certificate::TlsFault;
@@ -19,6 +20,9 @@ use crate::probe::redirect::MAX_REDIRECTS;
 
 /// How long hanging up may take. TEARDOWN is sent at once; this bounds the wait for its answer.
 pub const TEARDOWN_TIMEOUT: Duration = Duration::from_millis(300);
+
+/// TEARDOWN, and once more when its nonce was stale.
+const MOST_GOODBYES: u32 = 2;
 
 /// What `rtspsrc` is doing, as far as its progress messages and signals tell.
 struct Exchange {
@@ -30,9 +34,25 @@ struct Exchange {
     video_chosen: bool,
     /// The certificate was judged and taken.
     trusted: bool,
+    /// A message was held back, because it would have offered a refused password again.
+    refused: bool,
+    /// Messages sent to end the session, `None` before that.
+    goodbyes: Option<u32>,
 }
 
 impl Exchange {
+    fn new() -> Self {
+        Self {
+            stage: Stage::Connect,
+            requests: 0,
+            openings: 0,
+            video_chosen: false,
+            trusted: false,
+            refused: false,
+            goodbyes: None,
+        }
+    }
+
     /// True when this is news.
     fn enter(&mut self, stage: Stage) -> bool {
         let news = self.stage != stage;
@@ -72,8 +92,7 @@ pub fn build(
     set_if_there(&source, "probation", "0");
     pipeline.add(&source)?;
 
-    let exchange = Exchange { stage: Stage::Connect, requests: 0, openings: 0, video_chosen: false, trusted: false };
-    let exchange = Arc::new(Mutex::new(exchange));
+    let exchange = Arc::new(Mutex::new(Exchange::new()));
     if target.is_tls() {
         watch_certificate(&source, target, &exchange, watch);
     }
@@ -87,6 +106,9 @@ pub fn build(
                 if let Some(source) = source.upgrade() {
                     stop_at_a_redirect(&source, &target, &watch);
                 }
+            }
+            Said::Progress { code: "close", .. } => {
+                exchange.lock().unwrap_or_else(PoisonError::into_inner).goodbyes.get_or_insert(0);
             }
             Said::Progress { text, .. } => follow_progress(&exchange, &watch, text),
             Said::Element(_) => {}
@@ -125,6 +147,11 @@ fn follow_progress(exchange: &Mutex<Exchange>, watch: &Watch, text: &str) {
     if !exchange.enter(stage) {
         return;
     }
+    // Of the request before it, which was PLAY when media are to come.
+    if source_log::not_implemented() && stage == Stage::FirstPacket {
+        watch.saw(Seen::Ended(End::NotImplemented));
+        return;
+    }
     if stage == Stage::Options {
         exchange.openings += 1;
         if exchange.openings > MAX_REDIRECTS + 1 {
@@ -151,7 +178,10 @@ fn watch_requests(source: &gst::Element, target: &Target, exchange: &Arc<Mutex<E
     let (has_password, target) = (target.credentials.is_some(), target.clone());
     source.connect("before-send", false, move |_| {
         let mut exchange = exchange.lock().unwrap_or_else(PoisonError::into_inner);
-        exchange.requests += 1;
+        // Sent and never answered: it is the same request.
+        if !source_log::reconnects() {
+            exchange.requests += 1;
+        }
         if target.is_tls() && !exchange.trusted {
             let judged = authority::judge_resumed(&target);
             exchange.trusted = judged.is_ok();
@@ -160,12 +190,15 @@ fn watch_requests(source: &gst::Element, target: &Target, exchange: &Arc<Mutex<E
                 return Some(false.to_value());
             }
         }
-        let end = if has_password && exchange.requests > 2 { Some(End::PasswordRefused) } else { None };
-        let allowed = end.is_none();
-        if let Some(end) = end {
-            watch.saw(Seen::Ended(end));
+        if let Some(goodbyes) = &mut exchange.goodbyes {
+            *goodbyes += 1;
+            return Some((*goodbyes <= MOST_GOODBYES).to_value());
         }
-        Some(allowed.to_value())
+        if has_password && exchange.requests > 2 {
+            exchange.refused = true;
+            watch.saw(Seen::Ended(End::PasswordRefused));
+        }
+        Some((!exchange.refused).to_value())
     });
 }
 
@@ -188,7 +221,8 @@ fn watch_certificate(source: &gst::Element, target: &Target, exchange: &Arc<Mute
 /// `rtspsrc` follows a redirect by itself, wherever it leads, and says so before it connects. It is held there, in its
 /// own thread, until it is told to hang up: so there is no connection that was not decided on.
 fn stop_at_a_redirect(source: &gst::Element, target: &Target, watch: &Watch) {
-    let location = source.property::<Option<String>>("location").unwrap_or_default();
+    let location = source_log::location().or_else(|| source.property("location")).unwrap_or_default();
+    source_log::clear();
     // The same address again: a redirect to itself, or a connection that the camera closed. Both are counted.
     if location != target.location {
         watch.saw(Seen::Ended(End::Moved { location: location.chars().take(MAX_LOCATION_CHARACTERS).collect() }));

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use gst::prelude::*;
 use gstreamer as gst;
 
+use super::source_log;
 use crate::model::{Codec, Stage};
 use crate::probe::classify::End;
 
@@ -36,6 +37,10 @@ pub struct ErrorFacts {
     pub wrong_type: bool,
     /// No stream could be set up, with every answer taken.
     pub nothing_set_up: bool,
+    /// The camera does not know the method.
+    pub not_implemented: bool,
+    /// What came cannot be unpacked.
+    pub malformed: bool,
 }
 
 impl ErrorFacts {
@@ -53,6 +58,8 @@ impl ErrorFacts {
             // `rtspsrc` takes a 461 as a hint to try its next transport; when there is none it ends with this code.
             nothing_set_up: error.matches(gst::StreamError::CodecNotFound),
             wrong_type: error.matches(gst::ResourceError::Settings) || error.matches(gst::StreamError::WrongType),
+            not_implemented: source_log::not_implemented(),
+            malformed: error.matches(gst::StreamError::Demux) || error.matches(gst::StreamError::Format),
         }
     }
 }
@@ -266,9 +273,12 @@ impl Watch {
         bus.set_sync_handler(move |_, message| {
             match message.view() {
                 // START says what was asked for, which may be long before it is done; CONTINUE and COMPLETE say what is.
-                gst::MessageView::Progress(message) if message.type_() != gst::ProgressType::Start => {
-                    progress(Said::Progress { code: message.code(), text: message.text() })
-                }
+                gst::MessageView::Progress(message) => match message.type_() {
+                    gst::ProgressType::Start => {}
+                    // The error message came before it. Where there was none, an answer lacks what it must have.
+                    gst::ProgressType::Error => watch.saw(Seen::Ended(End::Protocol)),
+                    _ => progress(Said::Progress { code: message.code(), text: message.text() }),
+                },
                 gst::MessageView::Element(message) => {
                     if let Some(structure) = message.structure() {
                         progress(Said::Element(structure));
