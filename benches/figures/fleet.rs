@@ -14,17 +14,22 @@ const HEARTBEAT_SECONDS: u64 = 5;
 /// Memory is compared from here on: every worker has then seen its share of cameras at once.
 const WARM: Duration = Duration::from_secs(30);
 
-/// What the hostile cameras do, each fault with three of them.
-const FAULTS: [Fault; 8] = [
-    Fault::Drips,
-    Fault::EndlessHeader,
-    Fault::EndlessBody,
-    Fault::RedirectsToItself,
-    Fault::Garbage,
-    Fault::DamagedPictures,
-    Fault::SilentTo(Method::Play),
-    Fault::NoKeyframe,
+/// What the hostile cameras do, each fault with two of them, and what must be said of it. The last three send MJPEG.
+const FAULTS: [(Fault, &str); 12] = [
+    (Fault::Drips, "response_timeout"),
+    (Fault::EndlessHeader, "protocol_error"),
+    (Fault::EndlessBody, "protocol_error"),
+    (Fault::RedirectsToItself, "redirect_loop"),
+    (Fault::Garbage, "protocol_error"),
+    (Fault::DamagedPictures, "corrupt"),
+    (Fault::SilentTo(Method::Play), "response_timeout"),
+    (Fault::NoKeyframe, "no_keyframe"),
+    (Fault::SilentAfterAccept, "response_timeout"),
+    (Fault::DecoderBomb, "corrupt"),
+    (Fault::EndlessPicture, "protocol_error"),
+    (Fault::HugePictures, "picture_too_large"),
 ];
+const MJPEG_FAULTS: usize = 3;
 
 /// A hundred healthy cameras alone, and then among 24 hostile ones: what that costs them.
 pub async fn among_hostile(seconds: u64) {
@@ -42,9 +47,14 @@ pub async fn hundred_cameras(seconds: u64, hostile: usize, start: Start) -> f64 
     let run = Duration::from_secs(seconds);
     let camera = |name: String| SimulatedCamera::rtsp(name, clips::pattern_h264()).start(start);
     let healthy = (0..CAMERAS).map(|number| camera(format!("cam{number}")));
-    let faults = FAULTS.into_iter().cycle().take(hostile).enumerate();
-    let broken = faults
-        .map(|(number, fault)| SimulatedCamera::rtsp(format!("hostile{number}"), clips::pattern_h264()).fault(fault));
+    let broken = (0..hostile).map(|number| {
+        let (fault, _) = FAULTS[number % FAULTS.len()];
+        let name = format!("hostile{number}");
+        match number % FAULTS.len() >= FAULTS.len() - MJPEG_FAULTS {
+            true => SimulatedCamera::mjpeg(name, clips::pool_mjpeg()).fault(fault),
+            false => SimulatedCamera::rtsp(name, clips::pattern_h264()).fault(fault),
+        }
+    });
     let simulator = Simulator::start(SimulatorOptions::new(healthy.chain(broken))).await.unwrap();
     let directory = tempfile::tempdir().unwrap();
     let mut text = format!("heartbeat_seconds: {HEARTBEAT_SECONDS}\nstreams:\n");
@@ -72,9 +82,7 @@ pub async fn hundred_cameras(seconds: u64, hostile: usize, start: Start) -> f64 
         log.find_map(|line| Some(line.split("address=").nth(1)?.split_whitespace().next()?.to_owned())).unwrap();
     let first_verdict = log.find(|line| line.contains("to=\"up\"")).map(|_| started.elapsed());
     // The rest of the log is read away, or the service would wait for a full pipe.
-    let draining = std::thread::spawn(move || {
-        log.filter(|line| line.contains("stream=cam") && line.contains("to=\"") && !line.contains("to=\"up\"")).count()
-    });
+    let draining = std::thread::spawn(move || Transitions::read(log));
 
     tokio::time::sleep(WARM).await;
     let (warm, warm_cpu) = (Memory::of(service.id()), total_cpu(service.id()));
@@ -128,8 +136,52 @@ pub async fn hundred_cameras(seconds: u64, hostile: usize, start: Start) -> f64 
     let pid = rustix::process::Pid::from_raw(service.id() as i32).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     service.wait().unwrap();
-    println!("  healthy ones that were not up {}\n", draining.join().unwrap());
+    let transitions = draining.join().unwrap();
+    println!("  healthy ones that were not up {}", transitions.healthy_not_up);
+    let right = |number: &usize| {
+        let (_, expected) = FAULTS[number % FAULTS.len()];
+        let told = transitions.told_of(*number);
+        if told != [expected] {
+            println!("    hostile{number} ({:?}): {told:?}, expected {expected}", FAULTS[number % FAULTS.len()].0);
+        }
+        told == [expected]
+    };
+    println!("  hostile ones named rightly    {} of {hostile}\n", (0..hostile).filter(right).count());
     median(verdicts_ms)
+}
+
+/// What the service's log says of changes of health.
+#[derive(Default)]
+struct Transitions {
+    healthy_not_up: usize,
+    /// Number of a hostile camera and the reason of one of its changes.
+    hostile: Vec<(usize, String)>,
+}
+
+impl Transitions {
+    fn read(log: impl Iterator<Item = String>) -> Self {
+        let mut transitions = Self::default();
+        for line in log.filter(|line| line.contains(" to=\"")) {
+            let field = |name: &str| {
+                let value = line.split(name).nth(1).and_then(|rest| rest.split_whitespace().next());
+                value.unwrap_or_default().trim_matches('"').to_owned()
+            };
+            let stream = field("stream=");
+            if let Some(number) = stream.strip_prefix("hostile").and_then(|number| number.parse().ok()) {
+                transitions.hostile.push((number, field("reason=")));
+            } else if field("to=") != "up" {
+                transitions.healthy_not_up += 1;
+            }
+        }
+        transitions
+    }
+
+    fn told_of(&self, number: usize) -> Vec<&str> {
+        let mut told: Vec<_> = self.hostile.iter().filter(|(of, _)| *of == number).map(|(_, why)| &**why).collect();
+        told.sort_unstable();
+        told.dedup();
+        told
+    }
 }
 
 fn total_cpu(pid: u32) -> Duration {

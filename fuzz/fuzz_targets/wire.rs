@@ -1,4 +1,4 @@
-//! Bytes of cameras and clients: access units, requests and `Authorization` headers of RTSP and HTTP, cookies and
+//! Bytes of cameras and clients: access units and JPEGs, requests and `Authorization` headers of RTSP and HTTP, cookies and
 //! forwarded addresses.
 #![no_main]
 
@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
-use streampulse::model;
+use streampulse::model::{self, Codec};
 use streampulse::probe::access_unit::{h264_is_keyframe, h265_is_keyframe};
+use streampulse::probe::coded_size::{Refusal, check};
 use warp::http::HeaderMap;
 use warp::http::header::{COOKIE, HeaderValue};
 
@@ -28,6 +29,14 @@ fn any_access_unit(bytes: &[u8]) {
     let mut longer = bytes.to_vec();
     longer.extend([0, 0, 1]);
     assert_eq!((h264_is_keyframe(&longer), h265_is_keyframe(&longer)), alone);
+    for codec in [Codec::H264, Codec::H265, Codec::Mjpeg] {
+        // What is let through with a limit is let through with a higher one, and what is refused has more pixels.
+        match check(codec, bytes, 1_000_000) {
+            Ok(()) => assert_eq!(check(codec, bytes, u64::MAX), Ok(())),
+            Err(Refusal::TooLarge((width, height))) => assert!(u64::from(width) * u64::from(height) > 1_000_000),
+            Err(Refusal::Bomb) => assert_eq!(codec, Codec::Mjpeg),
+        }
+    }
 }
 
 fn any_request(bytes: &[u8]) {
