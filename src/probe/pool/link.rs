@@ -83,11 +83,12 @@ const DECODE_LIMIT: Duration = Duration::from_secs(5);
 const IN_THE_WAY: Duration = Duration::from_secs(2);
 
 impl InFlight {
-    /// True when the worker is to be killed for it. One that waits for a decoder is not: its turn did not come.
+    /// True when the worker is to be killed for it. One that waits for a decoder is not, and gives up at its deadline; if it
+    /// does not, it is hanging up that hangs.
     pub fn overran(&self, now: Instant) -> bool {
         match self.progress {
             Progress::Receiving => now >= self.hard_deadline,
-            Progress::Queued => false,
+            Progress::Queued => now >= self.hard_deadline + IN_THE_WAY,
             Progress::Decoding(since) => now >= self.told_at.max(since + IN_THE_WAY).min(since + DECODE_LIMIT),
         }
     }
@@ -210,5 +211,31 @@ impl Link {
         let blocks =
             |probe: &InFlight| matches!(probe.progress, Progress::Decoding(since) if now >= since + IN_THE_WAY);
         self.lock().values().any(blocks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_overruns() {
+        let start = Instant::now();
+        let after = |seconds: f64| start + Duration::from_secs_f64(seconds);
+        let overran = |progress, seconds| {
+            let (told_at, hard_deadline) = (after(10.35), after(12.0));
+            let key = "gate".to_owned();
+            InFlight { key, answer: None, verdict: None, told_at, hard_deadline, progress }.overran(after(seconds))
+        };
+        for (progress, not_yet, at_last) in [
+            (Progress::Receiving, 11.9, 12.0),
+            (Progress::Queued, 13.9, 14.0),
+            // A bomb at the beginning of its probe, one in the middle, a slow machine at the end.
+            (Progress::Decoding(after(1.0)), 5.9, 6.0),
+            (Progress::Decoding(after(7.0)), 10.3, 10.35),
+            (Progress::Decoding(after(9.9)), 11.8, 11.9),
+        ] {
+            assert!(!overran(progress, not_yet) && overran(progress, at_last), "{progress:?}");
+        }
     }
 }
