@@ -54,6 +54,13 @@ impl Timeline {
     /// The place in the clip of a picture.
     pub(super) fn index(&self, number: u64) -> usize {
         let (deltas, repeated) = self.deltas();
+        if self.clip.codec() == Codec::Mjpeg {
+            // Every picture is whole, so a pass may begin with any of them: a heartbeat of so many passes would meet the
+            // same one each time, which is a frozen camera. The first pass is the clip as it is.
+            let (length, pass) = (1 + deltas, number / (1 + deltas));
+            let begins = if pass == 0 { 0 } else { scattered(pass) % length };
+            return usize::try_from((number + begins) % length).unwrap_or_default();
+        }
         let before_last = repeated * (self.gop_loops - 1);
         let index = match number % (1 + before_last + deltas) {
             0 => 0,
@@ -80,12 +87,16 @@ impl Timeline {
         if pass == 0 {
             return 0;
         }
-        // The finalizer of SplitMix64 (Steele et al., 2014).
-        let mixed = pass.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % takes.max(1) as u64).unwrap_or_default()
+        usize::try_from(scattered(pass) % takes.max(1) as u64).unwrap_or_default()
     }
+}
+
+/// The finalizer of SplitMix64 (Steele et al., 2014): neighbours lead to numbers that are far apart.
+fn scattered(number: u64) -> u64 {
+    let mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
 
 /// Where packets go.
@@ -270,6 +281,16 @@ mod tests {
         let indices: Vec<usize> = (0..=52).map(|n| long.index(n)).collect();
         let expected: Vec<usize> = std::iter::once(0).chain(1..=16).chain(1..=16).chain(1..=19).chain([0]).collect();
         assert_eq!(indices, expected);
+    }
+
+    #[test]
+    fn no_heartbeat_meets_one_picture_of_mjpeg_only() {
+        let clip = crate::simulator::clips::pool_mjpeg();
+        let (length, origin) = (clip.len() as u64, Instant::now());
+        let timeline = Timeline { clip, origin, gop_loops: 1 };
+        assert!((0..length).all(|number| timeline.index(number) as u64 == number), "the first pass");
+        let met: Vec<usize> = (1..50).map(|beat| timeline.index(beat * 3 * length)).collect();
+        assert!(met.chunk_by(|a, b| a == b).all(|same| same.len() < 3), "{met:?}");
     }
 
     #[test]
