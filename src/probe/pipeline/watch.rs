@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use gst::prelude::*;
 use gstreamer as gst;
 
-use crate::model::{Codec, Stage};
+use crate::model::{Codec, Stage, StreamClock};
 use crate::probe::classify::End;
 
 /// Something that was seen, by any thread of the pipeline.
@@ -112,6 +112,7 @@ pub struct Watch {
     last_media_ms: AtomicU64,
     keyframe_sent: AtomicBool,
     cut_pictures: AtomicU64,
+    single_picture: AtomicBool,
     stage: Mutex<Stage>,
     /// Running time and RTP time of the newest pictures, at most [`RTP_TIMES`].
     rtp_times: Mutex<VecDeque<(gst::ClockTime, u32)>>,
@@ -132,6 +133,7 @@ impl Watch {
             last_media_ms: AtomicU64::new(0),
             keyframe_sent: AtomicBool::new(false),
             cut_pictures: AtomicU64::new(0),
+            single_picture: AtomicBool::new(false),
             stage: Mutex::new(Stage::Resolve),
             rtp_times: Mutex::default(),
             hung_up: Mutex::new(false),
@@ -221,10 +223,19 @@ impl Watch {
         times.push_back((pts, time));
     }
 
-    /// The RTP time of the picture with this running time, when it is one of the newest.
-    pub fn rtp_time_of(&self, pts: gst::ClockTime) -> Option<u32> {
+    /// What comes is a single picture.
+    pub fn has_no_clock(&self) {
+        self.single_picture.store(true, Ordering::Relaxed);
+    }
+
+    /// The stream's clock at the picture with this running time: its RTP time, when it is one of the newest.
+    pub fn clock_at(&self, pts: Option<gst::ClockTime>) -> StreamClock {
+        if self.single_picture.load(Ordering::Relaxed) {
+            return StreamClock::None;
+        }
         let times = self.rtp_times.lock().unwrap_or_else(PoisonError::into_inner);
-        times.iter().find(|(of, _)| *of == pts).map(|(_, time)| *time)
+        let time = times.iter().find(|(of, _)| Some(*of) == pts);
+        time.map_or(StreamClock::Running, |(_, time)| StreamClock::Rtp(*time))
     }
 
     /// Reports the first keyframe only.
