@@ -29,6 +29,10 @@ fn share(heartbeat: Duration, time: Duration) -> f32 {
     (heartbeat.as_secs_f32() / time.as_secs_f32()).min(LARGEST_SHARE)
 }
 
+/// How much less, and how much more light may fall on a scene, for its colour to be the usual one.
+const DIMMER: f32 = 0.3;
+const BRIGHTER: f32 = 1.5;
+
 /// Samples each way of a field that is compared as one.
 const FIELD: usize = 8;
 
@@ -79,10 +83,13 @@ impl Scene {
         Some((100.0 * (detail.max(1e-3).ln() - usual).exp()) as u32)
     }
 
-    /// How far the mean colour is from the usual one; `None` while that is not known.
+    /// How far the mean colour is from the usual one, or that in [`DIMMER`] or [`BRIGHTER`] light; `None` while it is not known.
     pub(super) fn colour_distance(&self, look: &Look) -> Option<u32> {
         let ((cb, cr), (usual_cb, usual_cr)) = (look.colour, self.colour);
-        self.is_learned().then(|| (cb - usual_cb).hypot(cr - usual_cr) as u32)
+        // Colours are differences from luma, and go up and down with it.
+        let along = (cb * usual_cb + cr * usual_cr) / usual_cb.hypot(usual_cr).powi(2).max(1.0);
+        let light = along.clamp(DIMMER, BRIGHTER);
+        self.is_learned().then(|| (cb - light * usual_cb).hypot(cr - light * usual_cr) as u32)
     }
 
     /// Takes a picture without an issue, one of every `heartbeat`, into what is usual.

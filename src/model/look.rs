@@ -74,7 +74,7 @@ pub enum Light {
 }
 
 /// In an infrared picture at most so much has a colour, percent: a time stamp, a logo.
-const OVERLAID_PERCENT: u8 = 4;
+const OVERLAID_PERCENT: u8 = 3;
 
 /// So far from grey may the whole of an infrared picture be, in Cb and Cr: some cameras tint it, and what is written over it
 /// moves the mean.

@@ -20,8 +20,9 @@ const TILE_PX: usize = 16;
 /// Smallest picture that is looked at, pixels each way.
 const LEAST_SIDE_PX: usize = 64;
 
-/// A sample has a colour when its Cb and Cr are together further than this from the mean: coding errors are less.
-const COLOURED: u8 = 6;
+/// A sample has a colour when its Cb and Cr are together further than this from the mean: coding errors are less, and at dusk
+/// colours are not much more.
+const COLOURED: u8 = 3;
 
 /// Looks at a converted picture and at the luma that it was converted from; `None` when it is too small. The clock is left
 /// for whoever received it.

@@ -253,6 +253,16 @@ fn what_is_usual_takes_time_not_pictures() {
 }
 
 #[test]
+fn less_light_has_less_colour_and_that_is_no_cast() {
+    let stream = gate();
+    let mut past = Past::default();
+    let coloured = |cb: f32, cr: f32| move |n| Look { colour: (cb, cr), colour_spread: 30.0, ..scene(1, n) };
+    none_of(&judge(&mut past, &stream, (0..20).map(coloured(-30.0, 20.0))));
+    none_of(&judge(&mut past, &stream, (30..40).map(coloured(-13.0, 9.0))));
+    assert_eq!(judge(&mut past, &stream, (50..53).map(coloured(15.0, -5.0)))[2], [PictureIssue::ColourCast]);
+}
+
+#[test]
 fn the_tint_of_a_lamp_is_usual_when_an_operator_says_so() {
     let stream = gate();
     let mut past = Past::default();

@@ -274,6 +274,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_single_picture_has_no_clock_and_every_stream_has_one() {
+        let (watch, _events) = Watch::new();
+        assert_eq!(watch.clock_at(None), StreamClock::Running);
+        let at = gst::ClockTime::from_seconds(3);
+        watch.rtp_times.lock().unwrap().push_back((at, 4_711));
+        assert_eq!(watch.clock_at(Some(at)), StreamClock::Rtp(4_711));
+        watch.has_no_clock();
+        assert_eq!(watch.clock_at(Some(at)), StreamClock::None);
+    }
+
+    #[test]
     fn the_status_of_a_refused_setup() {
         let debug =
             |line: &str| format!("../gst/rtsp/gstrtspsrc.c(7841): setup (): /GstPipeline:p/GstRTSPSrc:s:\n{line}");
