@@ -282,7 +282,7 @@ mod tests {
         let (width, height) = (480, 270);
         let seen = |chroma: &dyn Fn(usize) -> (u8, u8)| {
             let y = (0..width * height).map(|n| (n % width / 2) as u8).collect();
-            let (u, v) = (0..width / 2 * height / 2).map(|n| chroma(n)).unzip();
+            let (u, v) = (0..width / 2 * height / 2).map(chroma).unzip();
             let picture = Yuv420 { width, height, y, u, v };
             look(&picture, &plane(&picture.y, width)).expect("large enough").light()
         };
