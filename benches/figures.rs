@@ -19,6 +19,8 @@ mod faults;
 mod fleet;
 #[path = "figures/machine.rs"]
 mod machine;
+#[path = "figures/photographs.rs"]
+mod photographs;
 #[path = "figures/picture.rs"]
 mod picture;
 

@@ -6,6 +6,7 @@
 
 pub mod looks;
 mod scene;
+mod still;
 
 use jiff::Timestamp;
 

@@ -18,7 +18,7 @@ pub use account::{RefreshToken, Role, User};
 pub use checks::PictureChecks;
 pub use health::{Health, HealthState, Transition};
 pub use incident::Incident;
-pub use look::Look;
+pub use look::{Light, Look, StreamClock};
 pub use picture::{PictureIssue, PictureStats, Snapshot};
 pub use refusal::{CameraAccount, Refusal};
 pub use report::{Codec, Heartbeat, Outcome, ProbeReport, Reason, VideoFacts};

@@ -116,7 +116,7 @@ impl Monitor {
     }
 
     /// Fills the table from what the store remembers, then works until the scheduler is gone or it is cancelled; what
-    /// is being committed then is awaited for a moment.
+    /// is being committed then is awaited for a moment, and what is usual of the pictures is stored.
     pub async fn run(mut self, mut completed: mpsc::Receiver<Completed>, cancel: CancellationToken) {
         self.configure().await;
         let mut config_lives = true;
@@ -134,7 +134,7 @@ impl Monitor {
                     Err(_) => config_lives = false,
                 },
                 Some(committed) = self.commits.next() => self.committed(committed),
-                Some(id) = self.references.1.recv() => self.take_reference(id).await,
+                Some(id) = self.references.1.recv() => self.looks.forget(&id),
                 next = completed.recv(), if has_room => match next {
                     Some(completed) => self.accept(completed),
                     None => break,
@@ -144,6 +144,12 @@ impl Monitor {
         let rest = async {
             while let Some(committed) = self.commits.next().await {
                 self.committed(committed);
+            }
+            let pasts = self.looks.unwritten();
+            if !pasts.is_empty()
+                && let Err(error) = self.store.put_last_looks(pasts).await
+            {
+                tracing::error!(%error, "what is usual of the pictures is not remembered across a restart; check the disk");
             }
         };
         if tokio::time::timeout(SHUTDOWN, rest).await.is_err() {
@@ -183,13 +189,6 @@ impl Monitor {
             queue.push_back(completed);
         } else {
             self.begin(completed);
-        }
-    }
-
-    async fn take_reference(&mut self, id: StreamId) {
-        let Some(past) = self.looks.forget(&id, self.clock.now()) else { return };
-        if let Err(error) = within_deadline(self.store.put_look(id, past)).await {
-            tracing::error!(%error, "the new reference is not remembered across a restart; check the disk");
         }
     }
 

@@ -8,6 +8,9 @@ import * as texts from "./texts.js";
 const SHOWN_HEARTBEATS = 12;
 const PREFIX = "#/streams/";
 
+// Issues that a new reference clears.
+const AGAINST_USUAL = ["scene_changed", "blurred", "colour_cast", "facts_changed"];
+
 export const address = (id) => PREFIX + encodeURIComponent(id);
 
 export class Detail {
@@ -122,7 +125,7 @@ export class Detail {
     // Only operators are told the address, and only they may ask for a probe.
     this.probe.hidden = !stream.url || !stream.enabled;
     this.reference.hidden = this.probe.hidden
-      || !stream.issues.some((issue) => ["scene_changed", "facts_changed", "blurred"].includes(issue));
+      || !stream.issues.some((issue) => AGAINST_USUAL.includes(issue));
     const why = texts.why(stream);
     this.why.replaceChildren(...(why.length ? why : [["message", texts.wall.fine]])
       .map(([kind, text]) => el("p", { class: kind }, text)));

@@ -65,9 +65,11 @@ fn a_frozen_camera_is_degraded_and_one_with_sensor_noise_is_not() {
         assert_eq!(issues(&ask(&service, &token, "yard/probe")), [""; 0]);
     }
     assert_eq!(service.json("/api/streams/yard")["state"], "up");
-    runtime.block_on(simulator.set_fault("gate", None)).expect("healed");
-    probes_until(&service, &token, "gate", &[]);
-    assert_eq!(service.json("/api/streams/gate")["state"], "up");
+    for id in ["gate", "pool"] {
+        runtime.block_on(simulator.set_fault(id, None)).expect("healed");
+        probes_until(&service, &token, id, &[]);
+        assert_eq!(service.json(&format!("/api/streams/{id}"))["state"], "up");
+    }
 }
 
 #[test]

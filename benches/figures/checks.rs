@@ -2,165 +2,28 @@
 //!
 //! Thresholds are fixed on the even photographs and reported on the odd ones.
 
-use std::fs::File;
-use std::io::BufReader;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use streampulse::health::looks::{Past, at_first_sight};
-use streampulse::model::{Look, PictureChecks, PictureIssue, Stream};
+use streampulse::model::{Light, PictureChecks, PictureIssue, Stream};
 use streampulse::probe::look::look;
-use streampulse::probe::picture::{Decoded, MEASURED_WIDTH_PX, Matrix, Plane, Yuv420, convert, measure, scale_factor};
+use streampulse::probe::picture::{Decoded, Matrix, Plane, convert, measure};
 
 use crate::machine::median;
+use crate::photographs::{Photo, Planes, Random, Sensor, corpus, read_whole, seen};
 
 /// Heartbeats before the fault, and with it.
 const USUAL: usize = 16;
 const FAULTY: usize = 4;
 
-/// A colour picture, 0–255 in each channel.
-#[derive(Clone)]
-struct Photo {
-    name: String,
-    width: usize,
-    height: usize,
-    rgb: Vec<[f32; 3]>,
-    night: bool,
-}
+/// Pictures of a still scene: as many as `frozen` takes, and two more.
+const STILL: usize = 10;
 
-/// Repeatable noise (xorshift, Marsaglia 2003).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> f32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 40) as f32 / (1_u64 << 24) as f32
-    }
-
-    /// About a normal distribution of standard deviation 1.
-    fn normal(&mut self) -> f32 {
-        (0..6).map(|_| self.next()).sum::<f32>() * std::f32::consts::SQRT_2 - 3.0 * std::f32::consts::SQRT_2
-    }
-}
-
-impl Photo {
-    fn map(&self, change: impl Fn(usize, usize, [f32; 3]) -> [f32; 3]) -> Self {
-        let rgb = self.rgb.iter().enumerate().map(|(n, p)| change(n % self.width, n / self.width, *p)).collect();
-        Self { rgb, ..self.clone_without_pixels() }
-    }
-
-    fn clone_without_pixels(&self) -> Self {
-        Self { rgb: Vec::new(), name: self.name.clone(), ..*self }
-    }
-
-    fn noisy(&self, sigma: f32, random: &mut Random) -> Self {
-        let rgb = self.rgb.iter().map(|p| {
-            let n = random.normal() * sigma;
-            p.map(|c| c + n)
-        });
-        Self { rgb: rgb.collect(), ..self.clone_without_pixels() }
-    }
-
-    /// Moved by so many pixels; what is beyond the edge is mirrored.
-    fn shifted(&self, dx: usize, dy: usize) -> Self {
-        let mirror = |at: usize, length: usize| if at < length { at } else { 2 * length - 1 - at.min(2 * length - 1) };
-        self.map(|x, y, _| self.rgb[mirror(y + dy, self.height) * self.width + mirror(x + dx, self.width)])
-    }
-
-    /// Three box blurs of this radius: close to a Gaussian of that standard deviation, as a lens out of focus gives.
-    fn blurred(&self, radius: usize) -> Self {
-        let mut rgb = self.rgb.clone();
-        for _ in 0..3 {
-            for (stride, length, lines, step) in
-                [(1, self.width, self.height, self.width), (self.width, self.height, self.width, 1)]
-            {
-                for line in 0..lines {
-                    let at = |n: usize| line * step + n * stride;
-                    let source: Vec<[f32; 3]> = (0..length).map(|n| rgb[at(n)]).collect();
-                    for n in 0..length {
-                        let (from, to) = (n.saturating_sub(radius), (n + radius + 1).min(length));
-                        let mut sum = [0.0; 3];
-                        for p in &source[from..to] {
-                            (0..3).for_each(|c| sum[c] += p[c]);
-                        }
-                        rgb[at(n)] = sum.map(|c| c / (to - from) as f32);
-                    }
-                }
-            }
-        }
-        Self { rgb, ..self.clone_without_pixels() }
-    }
-
-    /// As under infrared light: grey, darker, flatter.
-    fn infrared(&self) -> Self {
-        self.map(|x, y, [r, g, b]| {
-            let luma = 0.299 * r + 0.587 * g + 0.114 * b;
-            // The lamp lights the middle.
-            let (dx, dy) = (x as f32 / self.width as f32 - 0.5, y as f32 / self.height as f32 - 0.5);
-            let lit = 1.0 - 1.2 * (dx * dx + dy * dy);
-            [(luma / 255.0).powf(1.3) * 190.0 * lit + 6.0; 3]
-        })
-    }
-
-    fn look(&self) -> Look {
-        let picture = self.yuv();
-        look(&picture).unwrap()
-    }
-
-    /// As the decoder would leave it, then as the worker converts it.
-    fn yuv(&self) -> Yuv420 {
-        let byte = |value: f32| value.round().clamp(0.0, 255.0) as u8;
-        let plane = |weights: [f32; 3], base: f32| -> Vec<u8> {
-            self.rgb
-                .iter()
-                .map(|p| {
-                    let [r, g, b] = p.map(|c| c.clamp(0.0, 255.0));
-                    byte(weights[0] * r + weights[1] * g + weights[2] * b + base)
-                })
-                .collect()
-        };
-        let y = plane([0.299, 0.587, 0.114], 0.0);
-        let u = plane([-0.168_736, -0.331_264, 0.5], 128.0);
-        let v = plane([0.5, -0.418_688, -0.081_312], 128.0);
-        let part =
-            |data| Plane { data, stride_bytes: self.width, step_bytes: 1, width: self.width, height: self.height };
-        let decoded =
-            Decoded { luma: part(&y), chroma: Some((part(&u), part(&v))), matrix: Matrix::Bt601, full_range: true };
-        convert(&decoded, scale_factor(self.width as u32, MEASURED_WIDTH_PX))
-    }
-}
-
-fn read(file: &Path, name: String, night: bool) -> Photo {
-    let mut decoder = png::Decoder::new(BufReader::new(File::open(file).unwrap()));
-    decoder.set_transformations(png::Transformations::normalize_to_color8());
-    let mut reader = decoder.read_info().unwrap();
-    let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
-    let info = reader.next_frame(&mut bytes).unwrap();
-    let channels = info.color_type.samples();
-    let (width, height) = (info.width as usize, info.height as usize);
-    let pixels = bytes[..width * height * channels].chunks_exact(channels).map(|p| match p {
-        [grey] | [grey, _] => [f32::from(*grey); 3],
-        [r, g, b, ..] => [f32::from(*r), f32::from(*g), f32::from(*b)],
-        [] => [0.0; 3],
-    });
-    let rgb: Vec<[f32; 3]> = pixels.collect();
-    // What a substream has, and what 200 photographs take a minute with.
-    let factor = width.div_ceil(480).max(1);
-    let (small_width, small_height) = (width / factor, height / factor);
-    let at = |n: usize| (n / small_width * factor) * width + n % small_width * factor;
-    let small = (0..small_width * small_height).map(|n| {
-        let mut sum = [0.0; 3];
-        for offset in 0..factor * factor {
-            let p = rgb[at(n) + offset / factor * width + offset % factor];
-            (0..3).for_each(|c| sum[c] += p[c]);
-        }
-        sum.map(|c| c / (factor * factor) as f32)
-    });
-    Photo { name, width: small_width, height: small_height, rgb: small.collect(), night }
-}
+/// Noise of a sensor, and the step of the encoder behind it; of a sensor that stands still only the encoder's noise remains.
+const SENSOR: [(f32, f32); 3] = [(0.7, 0.0), (1.2, 0.0), (1.2, 16.0)];
+const ENCODER: f32 = 0.2;
 
 /// How often an issue was found where it was made, and where it was not.
 #[derive(Clone, Copy, Default)]
@@ -287,32 +150,6 @@ fn a_stream() -> Arc<Stream> {
     loaded.config.streams[0].clone()
 }
 
-/// A clip: its name and its pictures.
-type Sequence = (String, Vec<Photo>);
-
-/// The photographs and sequences of `scripts/photographs`.
-fn corpus() -> Option<(Vec<Photo>, Vec<Sequence>)> {
-    let directory = std::env::var_os("PHOTOGRAPHS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/photographs"), PathBuf::from);
-    let index = std::fs::read_to_string(directory.join("INDEX.tsv")).ok()?;
-    let (mut photos, mut sequences): (Vec<Photo>, Vec<Sequence>) = Default::default();
-    for line in index.lines().skip(1) {
-        let fields: Vec<&str> = line.split('\t').collect();
-        let [file, _, _, kind, light] = fields[..] else { continue };
-        let photo = read(&directory.join(file), file.to_owned(), light == "night");
-        if kind == "photo" {
-            photos.push(photo);
-            continue;
-        }
-        let name = Path::new(file).parent().unwrap().display().to_string();
-        match sequences.last_mut().filter(|(last, _)| *last == name) {
-            Some((_, pictures)) => pictures.push(photo),
-            None => sequences.push((name, vec![photo])),
-        }
-    }
-    Some((photos, sequences))
-}
-
 /// Prints the table of hits and false alarms.
 pub fn table() {
     cost();
@@ -327,17 +164,25 @@ pub fn table() {
     for (half, title) in [(0, "thresholds were fixed on this half"), (1, "the other half")] {
         let mut scores = vec![Score::default(); PictureIssue::ALL.len()];
         let mut rows: Vec<(String, usize, usize)> = Vec::new();
+        let mut lights = (0, 0);
         for (number, photo) in photos.iter().enumerate().filter(|(number, _)| number % 2 == half) {
-            let as_dark = |other: &&Photo| other.look().is_night() == photo.look().is_night();
+            let light = photo.look().light();
             let others = photos.iter().cycle().skip(number + 2 * 17).step_by(2).take(photos.len());
-            let Some(other) = others.filter(as_dark).find(|other| other.name != photo.name) else { continue };
+            let Some(other) =
+                others.filter(|other| other.look().light() == light).find(|other| other.name != photo.name)
+            else {
+                continue;
+            };
             let mut random = Random(0x9e37_79b9 + number as u64);
             let mut told = |what: &str, wanted: Option<PictureIssue>, found: &[PictureIssue]| {
                 // What covers a lens has little contrast, and is told as that.
                 let flat = what.starts_with("covered") && found.contains(&PictureIssue::LowContrast);
                 for (score, issue) in scores.iter_mut().zip(PictureIssue::ALL) {
                     // A fault may bring a second one with it: dirt is low contrast, and a moved camera too.
-                    if wanted.is_none() || wanted == Some(*issue) {
+                    // Only a camera that stands still for long enough can be taken for frozen.
+                    let is_still =
+                        *issue != PictureIssue::Frozen || what.starts_with("still") || what.starts_with("frozen");
+                    if is_still && (wanted.is_none() || wanted == Some(*issue)) {
                         let is_there = wanted == Some(*issue);
                         score.add(found.contains(issue) || (is_there && flat), is_there);
                     }
@@ -368,14 +213,42 @@ pub fn table() {
                     let found = after(&stream, usual.clone(), &made, &mut random);
                     told(&format!("{what}{}", if by_night { ", infrared" } else { "" }), wanted, &found);
                 }
-                let found = frozen(&stream, usual.clone(), &photo, &mut random);
-                told(if by_night { "frozen, infrared" } else { "frozen" }, Some(PictureIssue::Frozen), &found);
+            }
+            let whole = read_whole(&photo.file, photo.name.clone(), photo.night);
+            for by_night in [false, true] {
+                let scene = if by_night { whole.infrared() } else { whole.clone() }.planes();
+                let infrared = if by_night { ", infrared" } else { "" };
+                for (sigma, step) in SENSOR {
+                    let found = still(&stream, &scene, &Sensor { sigma, step }, &mut random);
+                    let coded = if step > 0.0 { ", coded coarsely" } else { "" };
+                    told(&format!("still, noise of {sigma:.1}{coded}{infrared}"), None, &found);
+                }
+                let stuck = Sensor { sigma: SENSOR[1].0, step: 0.0 }.sees(&scene, &mut random);
+                let found = still(&stream, &stuck, &Sensor { sigma: ENCODER, step: 0.0 }, &mut random);
+                told(&format!("frozen{infrared}"), Some(PictureIssue::Frozen), &found);
+            }
+            for (made, is_infrared) in [
+                (photo.clone(), false),
+                (photo.map(|_, _, c| c.map(|v| v * 0.35 + 4.0)).noisy(3.0, &mut random), false),
+                (photo.infrared().noisy(3.0, &mut random), true),
+                (photo.infrared().noisy(3.0, &mut random).written_on(), true),
+            ]
+            .into_iter()
+            .filter(|_| light != Light::Infrared)
+            {
+                let told_so = made.look().light() == Light::Infrared;
+                lights.0 += usize::from(told_so == is_infrared);
+                lights.1 += 1;
+                if told_so != is_infrared && verbose {
+                    println!("    infrared {is_infrared}: {} {:?}", photo.name, made.look());
+                }
             }
         }
         println!("\n  {title}\n  {:38} {:>12}", "what was done", "judged right");
         for (what, right, all) in rows {
             println!("  {what:38} {right:5} of {all:3}");
         }
+        println!("  {:38} {:5} of {:3}", "infrared or in colour", lights.0, lights.1);
         println!("\n  {:16} {:>16} {:>16}", "check", "hits", "false alarms");
         for (issue, score) in PictureIssue::ALL.iter().zip(&scores) {
             let share = |part: usize, of: usize| {
@@ -413,10 +286,10 @@ fn heartbeat(past: &mut Past, stream: &Stream, scene: &Photo, random: &mut Rando
     past.judge(&picture.look(), None, stream)
 }
 
-/// The sensor stands still; the encoder does not give the same bits each time.
-fn frozen(stream: &Stream, mut past: Past, photo: &Photo, random: &mut Random) -> Vec<PictureIssue> {
-    let stuck = photo.noisy(2.0, random);
-    (0..10).map(|_| past.judge(&stuck.noisy(0.2, random).look(), None, stream)).last().unwrap()
+/// A camera that does not move looks at a scene in which nothing does, in a light that stays.
+fn still(stream: &Stream, scene: &Planes, sensor: &Sensor, random: &mut Random) -> Vec<PictureIssue> {
+    let mut past = Past::default();
+    (0..STILL).map(|_| past.judge(&seen(&sensor.sees(scene, random)), None, stream)).last().unwrap()
 }
 
 /// What looking costs, at 1080p.
@@ -442,9 +315,9 @@ fn cost() {
         )
     };
     let measuring = timed(&|| _ = std::hint::black_box(measure(&small)));
-    let looking = timed(&|| _ = std::hint::black_box(look(&small)));
+    let looking = timed(&|| _ = std::hint::black_box(look(&small, &luma)));
     let stream = a_stream();
-    let seen = look(&small).unwrap();
+    let seen = look(&small, &luma).unwrap();
     let past = std::cell::RefCell::new(Past::default());
     (0..20).for_each(|_| _ = past.borrow_mut().judge(&seen, None, &stream));
     let judging = timed(&|| _ = std::hint::black_box(past.borrow_mut().judge(&seen, None, &stream)));

@@ -4,36 +4,37 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::scene::Scene;
-use crate::model::look::{GRAIN_SAMPLES, Samples};
-use crate::model::{Expect, Look, PictureChecks, PictureIssue, Stream, VideoFacts};
-
-/// Luma by which a sample must differ to have moved.
-const MOVED_LUMA: u8 = 2;
-
-/// A picture is the same when fewer samples moved than this: a clock in a corner of it may run on.
-const MOVED_SAMPLES: usize = GRAIN_SAMPLES * 3 / 200;
-
-/// A picture with less contrast than this may well be the same twice: it is not called frozen.
-const FLAT_LUMA: u8 = 24;
+use super::scene::{LEARNS_FROM, Scene};
+use super::still::Stillness;
+use crate::model::{Expect, Light, Look, PictureChecks, PictureIssue, Stream, VideoFacts};
 
 /// Above this spread of its colours a picture is colourful, not tinted: sunsets, meadows, a red wall beside a blue door.
 const TINTED_SPREAD: f32 = 20.0;
 
 /// What is remembered of a stream's pictures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Past {
     /// Of the address: another camera has another past.
     address: u64,
     day: Scene,
-    night: Scene,
-    grain: Option<Samples<GRAIN_SAMPLES>>,
-    media_time: Option<u32>,
-    /// How often in a row the picture was the same as the one before.
-    same_in_row: u32,
-    /// How often in a row each issue was seen.
-    seen_in_row: BTreeMap<PictureIssue, u32>,
+    dark: Scene,
+    infrared: Scene,
+    still: Stillness,
+    /// What was seen of late.
+    seen: BTreeMap<PictureIssue, Sighting>,
     facts: Option<Facts>,
+    /// An operator said that this is how it should be, so its tint is, too.
+    is_meant: bool,
+}
+
+/// An issue of late.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Sighting {
+    /// Pictures in a row that had it, but for those of `without`.
+    pictures: u32,
+    /// Pictures in a row since then that did not.
+    without: u32,
 }
 
 /// What must not change silently.
@@ -68,14 +69,34 @@ fn is_dark(look: &Look) -> bool {
     look.luma_p95 < 60
 }
 
+/// True when there is too little in it to hold anything against what is usual, also where that check is off: a yard without
+/// light has no scene, no sharpness and no colour.
+fn shows_nothing(look: &Look, checks: &PictureChecks) -> bool {
+    let default = PictureChecks::DEFAULT;
+    let checks = PictureChecks {
+        black: checks.black.or(default.black),
+        overexposed: checks.overexposed.or(default.overexposed),
+        low_contrast: checks.low_contrast.or(default.low_contrast),
+        colour_cast: None,
+        ..*checks
+    };
+    !at_first_sight(look, &checks).is_empty()
+}
+
 /// How often in a row an issue must be seen before it counts: a lorry before the lens is none.
 fn confirmed_after(issue: PictureIssue) -> u32 {
     match issue {
-        // Counted in heartbeats of its own, or certain at once.
+        // Counted in heartbeats of its own.
         PictureIssue::Frozen => 1,
         PictureIssue::Blurred | PictureIssue::SceneChanged | PictureIssue::ColourCast => 3,
         _ => 2,
     }
+}
+
+/// After how many pictures without it an issue that counted goes: one that wavers about its threshold must not make the
+/// stream come and go.
+fn gone_after(issue: PictureIssue) -> u32 {
+    if confirmed_after(issue) > 2 { 2 } else { 1 }
 }
 
 impl Past {
@@ -87,22 +108,22 @@ impl Past {
         }
         let checks = &stream.checks;
         let mut seen = at_first_sight(look, checks);
-        let scene = if look.is_night() { &mut self.night } else { &mut self.day };
-        if seen.is_empty() {
-            let below = |value: Option<u32>, limit: Option<u32>| value.zip(limit).is_some_and(|(v, limit)| v < limit);
-            let tinted = scene.colour_distance(look).zip(checks.colour_cast).is_some_and(|(far, limit)| far >= limit);
-            if below(scene.match_percent(look), checks.scene_changed) {
-                seen.push(PictureIssue::SceneChanged);
-            } else if tinted {
-                seen.push(PictureIssue::ColourCast);
-            } else if below(scene.sharpness_percent(look), checks.blurred) {
-                seen.push(PictureIssue::Blurred);
-            } else {
-                scene.learn(look);
+        if self.is_meant {
+            seen.retain(|issue| *issue != PictureIssue::ColourCast);
+        }
+        if seen.is_empty() && !shows_nothing(look, checks) {
+            let scene = match look.light() {
+                Light::Day => &mut self.day,
+                Light::Dark => &mut self.dark,
+                Light::Infrared => &mut self.infrared,
+            };
+            match compare(scene, look, checks) {
+                Some(issue) => seen.push(issue),
+                None => scene.learn(look, stream.heartbeat),
             }
         }
-        self.compare_with_last(look);
-        if checks.frozen.is_some_and(|heartbeats| self.same_in_row + 1 >= heartbeats.max(2)) {
+        self.still.see(look);
+        if checks.frozen.is_some_and(|pictures| self.still.is_frozen(pictures, stream.heartbeat)) {
             seen.push(PictureIssue::Frozen);
         }
         if checks.facts_changed && video.is_some_and(|video| self.facts_changed(video, &stream.expect)) {
@@ -113,20 +134,12 @@ impl Past {
 
     /// Forgets what is usual, so that the next pictures become it.
     pub fn forget(&mut self) {
-        *self = Self { address: self.address, ..Self::default() };
+        *self = Self { address: self.address, is_meant: true, ..Self::default() };
     }
 
-    /// The same picture again, while the stream's clock runs on?
-    fn compare_with_last(&mut self, look: &Look) {
-        let replayed = look.media_time.is_some() && look.media_time == self.media_time;
-        if replayed {
-            // The very picture of before, kept by the camera for who joins: it says nothing.
-            return;
-        }
-        let same = look.luma_range() >= FLAT_LUMA
-            && self.grain.as_ref().is_some_and(|grain| moved(grain.as_slice(), look.grain.as_slice()) < MOVED_SAMPLES);
-        self.same_in_row = if same { self.same_in_row.saturating_add(1) } else { 0 };
-        (self.grain, self.media_time) = (Some(look.grain.clone()), look.media_time);
+    /// In how many kinds of light its scene is known.
+    pub fn known_scenes(&self) -> usize {
+        [&self.day, &self.dark, &self.infrared].into_iter().filter(|scene| scene.is_learned()).count()
     }
 
     fn facts_changed(&mut self, video: &VideoFacts, expect: &Expect) -> bool {
@@ -142,19 +155,35 @@ impl Past {
     }
 
     fn confirm(&mut self, seen: &[PictureIssue]) -> Vec<PictureIssue> {
-        self.seen_in_row.retain(|issue, _| seen.contains(issue));
         for issue in seen {
-            let count = self.seen_in_row.entry(*issue).or_default();
-            *count = count.saturating_add(1);
+            let sighting = self.seen.entry(*issue).or_default();
+            *sighting = Sighting { pictures: sighting.pictures.saturating_add(1), without: 0 };
         }
-        let counted =
-            |issue: &&PictureIssue| self.seen_in_row.get(issue).is_some_and(|n| *n >= confirmed_after(**issue));
+        let counts = |issue: PictureIssue, sighting: &Sighting| sighting.pictures >= confirmed_after(issue);
+        self.seen.retain(|issue, sighting| {
+            sighting.without += u32::from(!seen.contains(issue));
+            sighting.without < if counts(*issue, sighting) { gone_after(*issue) } else { 1 }
+        });
+        let counted = |issue: &&PictureIssue| self.seen.get(issue).is_some_and(|sighting| counts(**issue, sighting));
         PictureIssue::ALL.iter().filter(counted).copied().collect()
     }
 }
 
-fn moved(before: &[u8], now: &[u8]) -> usize {
-    before.iter().zip(now).filter(|(a, b)| a.abs_diff(**b) >= MOVED_LUMA).count()
+/// What is not as usual in a picture that shows something.
+fn compare(scene: &Scene, look: &Look, checks: &PictureChecks) -> Option<PictureIssue> {
+    let below = |value: Option<u32>, limit: Option<u32>| value.zip(limit).is_some_and(|(v, limit)| v < limit);
+    let matches = scene.match_percent(look);
+    if below(matches, checks.scene_changed) {
+        return Some(PictureIssue::SceneChanged);
+    }
+    // A camera that turns is where it was learned, or anywhere else: there, sharpness and colour are others.
+    if checks.scene_changed.is_none() && matches.is_none_or(|percent| percent < LEARNS_FROM) {
+        return None;
+    }
+    if scene.colour_distance(look).zip(checks.colour_cast).is_some_and(|(far, limit)| far >= limit) {
+        return Some(PictureIssue::ColourCast);
+    }
+    below(scene.sharpness_percent(look), checks.blurred).then_some(PictureIssue::Blurred)
 }
 
 /// FNV-1a (draft-eastlake-fnv). It is stored: never change it.

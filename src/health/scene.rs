@@ -1,5 +1,7 @@
 //! What a stream usually shows: its scene and its sharpness, learned from its own pictures.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::Look;
@@ -8,15 +10,28 @@ use crate::model::look::{Samples, THUMBNAIL_HEIGHT, THUMBNAIL_SAMPLES, THUMBNAIL
 /// Pictures before a scene is known.
 const LEARNED_AFTER: u32 = 8;
 
-/// How much of the reference a further picture changes: the light of a day moves on, a moved camera is not learned.
-const FOLLOWS: f32 = 1.0 / 64.0;
+/// Time in which scene and colour follow by two thirds: the light of a day moves on, a moved camera is not learned.
+const FOLLOWS: Duration = Duration::from_secs(16 * 60);
 
 /// A picture that matches less than this is not learned from, percent.
-const LEARNS_FROM: u32 = 60;
+pub(super) const LEARNS_FROM: u32 = 60;
 
-/// Sharpness is learned at once and forgotten slowly, so that a lens that gets dirty is not taken for usual.
-const SHARPER: f32 = 1.0 / 16.0;
-const SOFTER: f32 = 1.0 / 1024.0;
+/// The same for sharpness. Upwards longer than something sharp stays before the camera, or what comes after it would be
+/// blurred; downwards longer than a lens takes to get dirty, or that would become usual.
+const SHARPER: Duration = Duration::from_secs(60 * 60);
+const SOFTER: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// No picture changes more than this of what is usual, however seldom one comes.
+const LARGEST_SHARE: f32 = 1.0 / 8.0;
+
+/// How much one picture changes of what follows in this time.
+fn share(heartbeat: Duration, time: Duration) -> f32 {
+    (heartbeat.as_secs_f32() / time.as_secs_f32()).min(LARGEST_SHARE)
+}
+
+/// How much less, and how much more light may fall on a scene, for its colour to be the usual one.
+const DIMMER: f32 = 0.3;
+const BRIGHTER: f32 = 1.5;
 
 /// Samples each way of a field that is compared as one.
 const FIELD: usize = 8;
@@ -49,7 +64,8 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    fn is_learned(&self) -> bool {
+    /// True when pictures can be held against it.
+    pub(super) fn is_learned(&self) -> bool {
         self.pictures >= LEARNED_AFTER
     }
 
@@ -67,14 +83,17 @@ impl Scene {
         Some((100.0 * (detail.max(1e-3).ln() - usual).exp()) as u32)
     }
 
-    /// How far the mean colour is from the usual one; `None` while that is not known.
+    /// How far the mean colour is from the usual one, or that in [`DIMMER`] or [`BRIGHTER`] light; `None` while it is not known.
     pub(super) fn colour_distance(&self, look: &Look) -> Option<u32> {
         let ((cb, cr), (usual_cb, usual_cr)) = (look.colour, self.colour);
-        self.is_learned().then(|| (cb - usual_cb).hypot(cr - usual_cr) as u32)
+        // Colours are differences from luma, and go up and down with it.
+        let along = (cb * usual_cb + cr * usual_cr) / usual_cb.hypot(usual_cr).powi(2).max(1.0);
+        let light = along.clamp(DIMMER, BRIGHTER);
+        self.is_learned().then(|| (cb - light * usual_cb).hypot(cr - light * usual_cr) as u32)
     }
 
-    /// Takes a picture without an issue into what is usual.
-    pub(super) fn learn(&mut self, look: &Look) {
+    /// Takes a picture without an issue, one of every `heartbeat`, into what is usual.
+    pub(super) fn learn(&mut self, look: &Look, heartbeat: Duration) {
         let thumbnail = look.thumbnail.as_slice();
         if self.reference.len() != THUMBNAIL_SAMPLES {
             self.pictures = 0;
@@ -87,24 +106,25 @@ impl Scene {
             }
             // Two scenes while learning: the newer one counts.
             *self = Self::default();
-            return self.learn(look);
+            return self.learn(look, heartbeat);
         }
-        let share = if self.is_learned() { FOLLOWS } else { 1.0 / (self.pictures + 1) as f32 };
+        let first = 1.0 / (self.pictures + 1) as f32;
+        let follows = if self.is_learned() { share(heartbeat, FOLLOWS) } else { first };
         for (mean, &luma) in self.reference.iter_mut().zip(thumbnail) {
             let (old, new) = (f32::from(*mean), f32::from(luma) * 256.0);
-            *mean = (old + (new - old) * share).round() as u16;
+            *mean = (old + (new - old) * follows).round() as u16;
         }
-        self.colour.0 += (look.colour.0 - self.colour.0) * share;
-        self.colour.1 += (look.colour.1 - self.colour.1) * share;
+        self.colour.0 += (look.colour.0 - self.colour.0) * follows;
+        self.colour.1 += (look.colour.1 - self.colour.1) * follows;
         if let Some(detail) = look.detail {
             let new = detail.max(1e-3).ln();
             let old = self.detail_ln.unwrap_or(new);
-            let share = match self.is_learned() {
-                false => share,
-                true if new > old => SHARPER,
-                true => SOFTER,
+            let follows = match self.is_learned() {
+                false => first,
+                true if new > old => share(heartbeat, SHARPER),
+                true => share(heartbeat, SOFTER),
             };
-            self.detail_ln = Some(old + (new - old) * share);
+            self.detail_ln = Some(old + (new - old) * follows);
         }
         self.pictures = (self.pictures + 1).min(LEARNED_AFTER);
     }

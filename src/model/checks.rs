@@ -9,14 +9,14 @@ pub struct PictureChecks {
     pub black: Option<u32>,
     /// `overexposed`: at least this share of the picture is white, percent.
     pub overexposed: Option<u32>,
-    /// `frozen`: so many heartbeats in a row brought the same picture.
+    /// `frozen`: so many heartbeats in a row brought the same picture, for a minute at least.
     pub frozen: Option<u32>,
     /// `blurred`: fine detail is below this share of what the stream usually has, percent.
     pub blurred: Option<u32>,
     /// `low_contrast`: the middle 90 % of the picture span less than this luma (0–255).
     pub low_contrast: Option<u32>,
-    /// `colour_cast`: the mean colour is further than this from the stream's usual one, or twice as far from grey (0–127,
-    /// distance in Cb and Cr).
+    /// `colour_cast`: the mean colour is further than this from the stream's usual one in any light, or twice as far from
+    /// grey (0–127, distance in Cb and Cr).
     pub colour_cast: Option<u32>,
     /// `scene_changed`: less than this share of the learned scene is still there, percent.
     pub scene_changed: Option<u32>,

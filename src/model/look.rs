@@ -34,24 +34,66 @@ pub struct Look {
     pub colour: (f32, f32),
     /// Mean distance of the samples' colour from that mean.
     pub colour_spread: f32,
+    /// Share of samples whose colour is well off that mean, percent, cut to a whole number.
+    pub coloured_percent: u8,
     /// Energy of its edges beyond that of its noise, as a share of the variance of luma around them: it goes with the focus
     /// and not with light and contrast. `None` when there is nothing in it that could be sharp.
     pub detail: Option<f32>,
     /// Luma in blocks, row by row.
     pub thumbnail: Samples<THUMBNAIL_SAMPLES>,
-    /// Single luma samples on a grid: sensor noise moves them, however still the scene is.
+    /// Single luma samples on a grid, as they were decoded: sensor noise moves them, however still the scene is. The mean of
+    /// neighbours would hardly move.
     pub grain: Samples<GRAIN_SAMPLES>,
-    /// RTP time of the picture (RFC 3550 section 5.1). Its origin is random in each session: the same twice means the
-    /// same picture was sent twice.
-    pub media_time: Option<u32>,
+    /// The clock of the stream that it came by.
+    pub clock: StreamClock,
 }
 
+/// What tells that time goes by in a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamClock {
+    /// Nothing: a single picture, which its server renews whenever it likes.
+    #[default]
+    None,
+    /// Pictures follow one another (multipart, MPEG-TS, or RTP whose time was missed).
+    Running,
+    /// The same, and this is the picture's RTP time (RFC 3550 section 5.1). Its origin should be random in each session: the
+    /// same twice means as a rule that the same picture was sent twice.
+    Rtp(u32),
+}
+
+/// In which light a picture was taken. A scene looks different in each, and is compared with itself in the same one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Light {
+    /// Light enough for colours.
+    Day,
+    /// Dark, and still in colour.
+    Dark,
+    /// Infrared: the camera gives grey only, whatever is written over it.
+    Infrared,
+}
+
+/// In an infrared picture at most so much has a colour, percent: a time stamp, a logo.
+const OVERLAID_PERCENT: u8 = 3;
+
+/// So far from grey may the whole of an infrared picture be, in Cb and Cr: some cameras tint it, and what is written over it
+/// moves the mean.
+const TINT: f32 = 8.0;
+
+/// A colour picture of which half is darker than this is a dark one.
+const DARK_LUMA: u8 = 40;
+
 impl Look {
-    /// True for infrared light or darkness: scenes look different then, and are compared among themselves.
-    pub fn is_night(&self) -> bool {
+    /// The light it was taken in.
+    pub fn light(&self) -> Light {
         let (cb, cr) = self.colour;
-        let monochrome = self.colour_spread < 1.0 && cb.hypot(cr) < 3.0;
-        monochrome || self.luma_p50 < 40
+        if self.coloured_percent <= OVERLAID_PERCENT && cb.hypot(cr) < TINT {
+            Light::Infrared
+        } else if self.luma_p50 < DARK_LUMA {
+            Light::Dark
+        } else {
+            Light::Day
+        }
     }
 
     /// Luma between the darkest and the brightest twentieth.

@@ -66,11 +66,12 @@ issues! {
     SceneChanged = "scene_changed", "The camera shows another scene than it used to.",
         "Look whether it was moved or covered; if it was meant to, take its picture as the new reference.";
     Blurred = "blurred", "The picture is less sharp than it used to be.",
-        "Look at the focus and clean the lens.";
+        "Look at the focus and clean the lens; if this is how it should be, take its picture as the new reference.";
     LowContrast = "low_contrast", "The picture has hardly any contrast.",
         "Clean the lens and look for fog, a spider's web or a light that shines into it.";
     ColourCast = "colour_cast", "The picture has one colour all over.",
-        "Look at the camera's white balance and whether its infrared filter is stuck.";
+        "Look at the camera's white balance and whether its infrared filter is stuck; \
+         if this is how it should be, take its picture as the new reference.";
     FactsChanged = "facts_changed", "Codec or size of the video are not what they used to be.",
         "Look at the camera's settings; if it was meant to, take its picture as the new reference.";
 }

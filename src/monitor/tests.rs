@@ -55,6 +55,7 @@ struct Rig {
     events: broadcast::Receiver<Event>,
     completed: mpsc::Sender<Completed>,
     config: watch::Sender<Arc<Config>>,
+    handle: MonitorHandle,
     task: JoinHandle<()>,
 }
 
@@ -68,9 +69,10 @@ async fn rig(dir: &Path, config: Config) -> Rig {
     let status = StatusTable::default();
     let mut events = status.subscribe();
     let monitor = Monitor::new(status.clone(), store.clone(), handle, watched, clock);
+    let reference = monitor.handle();
     let task = tokio::spawn(monitor.run(receiver, CancellationToken::new()));
     assert!(matches!(events.recv().await, Ok(Event::StreamsChanged)));
-    Rig { status, store, events, completed, config, task }
+    Rig { status, store, events, completed, config, handle: reference, task }
 }
 
 impl Rig {
@@ -157,6 +159,48 @@ async fn a_store_that_fails_does_not_stop_the_truth() {
     assert_eq!((row.state.health, row.recent.len()), (Health::Down, 3));
     assert_eq!(row.state.reason, Reason::ConnectionRefused);
     rig.stop().await;
+}
+
+/// What the store has of a stream's pictures.
+async fn known_scenes(dir: &Path) -> usize {
+    let store = Store::open(dir).await.expect("store");
+    let looks = store.looks().await.expect("readable");
+    store.close().await;
+    serde_json::from_str::<crate::health::looks::Past>(&looks[&id("a")]).expect("a past").known_scenes()
+}
+
+#[tokio::test]
+async fn what_is_usual_is_stored_at_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let rig = rig(dir.path(), cameras(&["a"])).await;
+    for second in 0..9 {
+        let probed = Probed { report: looks::tests::report(second), jpeg: None };
+        rig.send("a", second as i64, probed).await.await.unwrap();
+    }
+    rig.handle.take_reference(&id("a"));
+    rig.stop().await;
+    assert_eq!(known_scenes(dir.path()).await, 0);
+}
+
+#[tokio::test]
+async fn a_past_on_its_way_does_not_come_back_after_it_was_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let rig = rig(dir.path(), cameras(&["a"])).await;
+    for second in 0..7 {
+        let probed = Probed { report: looks::tests::report(second), jpeg: None };
+        rig.send("a", second as i64, probed).await.await.unwrap();
+    }
+    // This one makes the scene known, so its past is stored, behind refused passwords.
+    let stream = Arc::new(stream("a", "rtsp://127.0.0.1/s"));
+    let probed = Probed { report: looks::tests::report(8), jpeg: None };
+    let (refusals, started_at, lag) = (Some(Vec::new()), at(8), Duration::ZERO);
+    let on_its_way = Completed { refusals, stream, started_at, scheduled: true, lag, probed, reply: None };
+    rig.completed.send(on_its_way).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    rig.handle.take_reference(&id("a"));
+    rig.send("a", 9, refused()).await.await.unwrap();
+    rig.stop().await;
+    assert_eq!(known_scenes(dir.path()).await, 0);
 }
 
 #[tokio::test]

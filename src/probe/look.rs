@@ -1,11 +1,12 @@
 //! Looking at a decoded picture: the numbers by which it is judged later, beside the stream's past. Pure.
 //!
-//! Everything is measured on the scaled-down picture that the numbers of [`super::picture`] come from, and where half of
-//! the rows say as much as all of them, on every second one.
+//! Everything but the grain is measured on the scaled-down picture that the numbers of [`super::picture`] come from, and
+//! where half of the rows say as much as all of them, on every second one. The grain is that of the sensor: scaling down
+//! averages it away.
 
-use super::picture::Yuv420;
-use crate::model::Look;
+use super::picture::{Plane, Yuv420};
 use crate::model::look::{GRAIN_SIDE, Samples, THUMBNAIL_HEIGHT, THUMBNAIL_WIDTH};
+use crate::model::{Look, StreamClock};
 
 /// When the busiest tiles have less variance of luma than this, there is nothing in the picture that could be sharp.
 const LEAST_VARIANCE: f32 = 6.0;
@@ -19,8 +20,13 @@ const TILE_PX: usize = 16;
 /// Smallest picture that is looked at, pixels each way.
 const LEAST_SIDE_PX: usize = 64;
 
-/// Looks at a converted picture; `None` when it is too small.
-pub fn look(picture: &Yuv420) -> Option<Look> {
+/// A sample has a colour when its Cb and Cr are together further than this from the mean: coding errors are less, and at dusk
+/// colours are not much more.
+const COLOURED: u8 = 3;
+
+/// Looks at a converted picture and at the luma that it was converted from; `None` when it is too small. The clock is left
+/// for whoever received it.
+pub fn look(picture: &Yuv420, decoded: &Plane<'_>) -> Option<Look> {
     if picture.width < LEAST_SIDE_PX || picture.height < LEAST_SIDE_PX {
         return None;
     }
@@ -35,10 +41,11 @@ pub fn look(picture: &Yuv420) -> Option<Look> {
         white_percent: histogram.percent_from(250),
         colour: (cb - 128.0, cr - 128.0),
         colour_spread: cb_spread + cr_spread,
+        coloured_percent: coloured_percent(picture, cb.round() as u8, cr.round() as u8),
         detail: detail(picture),
         thumbnail: Samples::new(thumbnail(picture))?,
-        grain: Samples::new(grain(picture))?,
-        media_time: None,
+        grain: Samples::new(grain(decoded))?,
+        clock: StreamClock::None,
     })
 }
 
@@ -95,6 +102,16 @@ fn mean_and_spread(plane: &[u8]) -> (f32, f32) {
     let distance: u64 =
         plane.chunks(4096).map(|part| u64::from(part.iter().map(|s| u32::from(s.abs_diff(middle))).sum::<u32>())).sum();
     (mean as f32, (distance as f64 / samples) as f32)
+}
+
+/// Share of samples that are coloured otherwise than the mean.
+fn coloured_percent(picture: &Yuv420, cb: u8, cr: u8) -> u8 {
+    let is_coloured = |(u, v): (&u8, &u8)| u.abs_diff(cb).saturating_add(v.abs_diff(cr)) > COLOURED;
+    // Parts short enough for the counter of each to be as narrow as the samples.
+    let parts = picture.u.chunks(255).zip(picture.v.chunks(255));
+    let coloured: u64 =
+        parts.map(|(u, v)| u64::from(u.iter().zip(v).map(|pair| u8::from(is_coloured(pair))).sum::<u8>())).sum();
+    (coloured * 100 / (picture.u.len() as u64).max(1)) as u8
 }
 
 /// How much of the variance of luma around its edges is fine detail. Noise is everywhere and edges are not: the energy (mean
@@ -181,22 +198,30 @@ fn thumbnail(picture: &Yuv420) -> Vec<u8> {
 }
 
 /// Single samples in the middle of each field of a grid.
-fn grain(picture: &Yuv420) -> Vec<u8> {
+fn grain(luma: &Plane<'_>) -> Vec<u8> {
     let middle = |field: usize, length: usize| (2 * field + 1) * length / (2 * GRAIN_SIDE);
-    let rows = (0..GRAIN_SIDE).map(|field| middle(field, picture.height) * picture.width);
-    rows.flat_map(|row| (0..GRAIN_SIDE).map(move |field| picture.y[row + middle(field, picture.width)])).collect()
+    let rows = (0..GRAIN_SIDE).map(|field| middle(field, luma.height) * luma.stride_bytes);
+    let at = |row: usize, field: usize| row + middle(field, luma.width) * luma.step_bytes;
+    rows.flat_map(|row| (0..GRAIN_SIDE).map(move |field| luma.data.get(at(row, field)).copied().unwrap_or_default()))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::picture::{Decoded, Matrix, convert};
     use super::*;
+    use crate::model::Light;
     use crate::model::look::{GRAIN_SAMPLES, THUMBNAIL_SAMPLES};
 
     fn seen(width: usize, height: usize, luma: impl Fn(usize, usize) -> u8) -> Look {
         let y = (0..height).flat_map(|row| (0..width).map(move |x| (x, row))).map(|(x, row)| luma(x, row)).collect();
         let chroma = width.div_ceil(2) * height.div_ceil(2);
         let picture = Yuv420 { width, height, y, u: vec![100; chroma], v: vec![160; chroma] };
-        look(&picture).expect("large enough")
+        look(&picture, &plane(&picture.y, width)).expect("large enough")
+    }
+
+    fn plane(data: &[u8], width: usize) -> Plane<'_> {
+        Plane { data, stride_bytes: width, step_bytes: 1, width, height: data.len() / width }
     }
 
     #[test]
@@ -217,6 +242,59 @@ mod tests {
         assert_eq!(look.thumbnail.as_slice().len(), THUMBNAIL_SAMPLES);
         let bright = look.grain.as_slice().iter().filter(|&&s| s == 200).count();
         assert_eq!((bright, look.grain.as_slice().len()), (GRAIN_SAMPLES / 4, GRAIN_SAMPLES));
+    }
+
+    /// A still wall at 4K, with the noise of a sensor.
+    #[test]
+    fn grain_is_that_of_the_sensor_not_of_what_was_scaled_down() {
+        let (width, height) = (3840, 2160);
+        let noise = |seed: usize| {
+            let mut state = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed as u64 | 1);
+            let step = move || {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                // -2 to 2, standard deviation 1.
+                100 + (state.to_be_bytes()[..4].iter().map(|byte| byte & 1).sum::<u8>())
+            };
+            std::iter::repeat_with(step).take(width * height).collect::<Vec<u8>>()
+        };
+        let seen = |luma: &[u8]| {
+            let chroma = vec![128; width * height / 4];
+            let half =
+                |data| Plane { data, stride_bytes: width / 2, step_bytes: 1, width: width / 2, height: height / 2 };
+            let decoded = Decoded {
+                luma: plane(luma, width),
+                chroma: Some((half(&chroma[..]), half(&chroma[..]))),
+                matrix: Matrix::Bt709,
+                full_range: false,
+            };
+            look(&convert(&decoded, 4), &decoded.luma).expect("large enough")
+        };
+        let (before, now) = (seen(&noise(1)), seen(&noise(2)));
+        let moved = |(a, b): &(&u8, &u8)| a.abs_diff(**b) >= 2;
+        let moved = before.grain.as_slice().iter().zip(now.grain.as_slice()).filter(moved).count();
+        assert!(moved > GRAIN_SAMPLES / 8, "{moved}");
+    }
+
+    #[test]
+    fn what_is_written_over_an_infrared_picture_does_not_make_it_day() {
+        let (width, height) = (480, 270);
+        let seen = |chroma: &dyn Fn(usize) -> (u8, u8)| {
+            let y = (0..width * height).map(|n| (n % width / 2) as u8).collect();
+            let (u, v) = (0..width / 2 * height / 2).map(chroma).unzip();
+            let picture = Yuv420 { width, height, y, u, v };
+            look(&picture, &plane(&picture.y, width)).expect("large enough").light()
+        };
+        let samples = width / 2 * height / 2;
+        let written =
+            move |share: usize| move |n: usize| if n * 100 < samples * share { (20, 145) } else { (128, 129) };
+        assert_eq!(seen(&|_| (128, 128)), Light::Infrared);
+        assert_eq!(seen(&written(1)), Light::Infrared);
+        assert_eq!(seen(&written(3)), Light::Infrared);
+        assert_eq!(seen(&|n| (125 + (n % 3) as u8, 133)), Light::Infrared, "a slight tint");
+        assert_eq!(seen(&written(12)), Light::Day);
+        assert_eq!(seen(&|n| (118 + (n % 20) as u8, 128)), Light::Day);
     }
 
     /// A scene of flat walls and edges, sharp, pale, noisy and out of focus.
@@ -242,6 +320,6 @@ mod tests {
     #[test]
     fn a_small_picture_is_not_looked_at() {
         let picture = Yuv420 { width: 32, height: 32, y: vec![0; 1024], u: vec![128; 256], v: vec![128; 256] };
-        assert_eq!(look(&picture), None);
+        assert_eq!(look(&picture, &plane(&picture.y, 32)), None);
     }
 }

@@ -337,7 +337,7 @@ fn finish(received: Received, decoded: Option<Decoded>, started: Instant) -> (Pr
         Ok(seen) => {
             phases.add(Stage::Picture, decoded.picture_took);
             (report.outcome, report.picture) = (crate::model::Outcome::Ok, Some(seen.stats));
-            report.look = seen.look.map(|look| Box::new(Look { media_time: keyframe.media_time, ..look }));
+            report.look = seen.look.map(|look| Box::new(Look { clock: keyframe.clock, ..look }));
             jpeg = seen.jpeg.map_or_else(Vec::new, |jpeg| jpeg.to_vec());
         }
         Err(end) => report.outcome = classify(Stage::Decode, &end),

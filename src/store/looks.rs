@@ -28,13 +28,25 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when it is not committed.
     pub async fn put_look(&self, stream: StreamId, past: String) -> Result<(), StoreError> {
-        self.write(false, move |session| {
-            session.connection.execute(
-                "INSERT INTO looks (stream, past) VALUES (?1, ?2) ON CONFLICT (stream) DO UPDATE SET past = excluded.past",
-                params![stream.as_str(), past],
-            )?;
-            Ok(())
+        self.write(false, move |session| put(session.connection, &stream, &past)).await
+    }
+
+    /// As [`Self::put_look`], for many streams at the end of the service: nothing more is waited for.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they are not committed.
+    pub async fn put_last_looks(&self, pasts: Vec<(StreamId, String)>) -> Result<(), StoreError> {
+        self.write(true, move |session| {
+            pasts.iter().try_for_each(|(stream, past)| put(session.connection, stream, past))
         })
         .await
     }
+}
+
+fn put(connection: &Connection, stream: &StreamId, past: &str) -> rusqlite::Result<()> {
+    connection.execute(
+        "INSERT INTO looks (stream, past) VALUES (?1, ?2) ON CONFLICT (stream) DO UPDATE SET past = excluded.past",
+        params![stream.as_str(), past],
+    )?;
+    Ok(())
 }

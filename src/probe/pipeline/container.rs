@@ -74,6 +74,7 @@ pub fn unpack(
 fn link(pipeline: &gst::Pipeline, source: &gst::Pad, container: Container, watch: &Arc<Watch>) -> anyhow::Result<()> {
     let demux = match container {
         Container::Jpeg => {
+            watch.has_no_clock();
             add_tail(pipeline, source, "identity", Codec::Mjpeg, watch);
             return Ok(());
         }

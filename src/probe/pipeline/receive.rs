@@ -11,7 +11,7 @@ use gstreamer_app as gst_app;
 use super::elements::make;
 use super::watch::{CUT_OFF, ErrorFacts, Seen, Watch};
 use super::{http, rtsp, second_look};
-use crate::model::{Codec, Phases, Stage, Transport, VideoFacts};
+use crate::model::{Codec, Phases, Stage, StreamClock, Transport, VideoFacts};
 use crate::probe::access_unit::{h264_is_keyframe, h265_is_keyframe};
 use crate::probe::classify::End;
 use crate::probe::coded_size;
@@ -28,8 +28,8 @@ pub struct Keyframe {
     pub sample: gst::Sample,
     /// Codec, size, profile and rate.
     pub video: VideoFacts,
-    /// Its RTP time (RFC 3550 section 5.1); `None` over HTTP.
-    pub media_time: Option<u32>,
+    /// The clock of the stream it came by.
+    pub clock: StreamClock,
 }
 
 /// What receiving found.
@@ -138,8 +138,8 @@ fn follow(
         match seen {
             Seen::Begins(stage) => timeline.begin(stage, at),
             Seen::Keyframe(sample) => {
-                let media_time = sample.buffer().and_then(|buffer| watch.rtp_time_of(buffer.pts()?));
-                return keyframe(sample, media_time, target).map_err(|end| (Stage::Keyframe, end));
+                let clock = watch.clock_at(sample.buffer().and_then(|buffer| buffer.pts()));
+                return keyframe(sample, clock, target).map_err(|end| (Stage::Keyframe, end));
             }
             Seen::Ended(end) => return Err((timeline.current, end)),
             Seen::Failed(facts) => return Err(explain(&facts, watch, target, timeline.current)),
@@ -198,7 +198,7 @@ fn closed(watch: &Watch) -> End {
 }
 
 /// Takes the facts from the parser's caps.
-fn keyframe(sample: gst::Sample, media_time: Option<u32>, target: &Target) -> Result<Keyframe, End> {
+fn keyframe(sample: gst::Sample, clock: StreamClock, target: &Target) -> Result<Keyframe, End> {
     let structure = sample.caps().and_then(|caps| caps.structure(0)).ok_or(End::Protocol)?;
     let codec = match structure.name().as_str() {
         "video/x-h264" => Codec::H264,
@@ -225,7 +225,7 @@ fn keyframe(sample: gst::Sample, media_time: Option<u32>, target: &Target) -> Re
         hardware: false,
         hardware_refused: None,
     };
-    Ok(Keyframe { sample, video, media_time })
+    Ok(Keyframe { sample, video, clock })
 }
 
 /// Links what turns RTP or multipart parts into whole access units behind `pad`, and reports the first keyframe.

@@ -10,7 +10,7 @@ use gst::prelude::*;
 use gstreamer as gst;
 
 use super::source_log;
-use crate::model::{Codec, Stage};
+use crate::model::{Codec, Stage, StreamClock};
 use crate::probe::classify::End;
 
 /// Something that was seen, by any thread of the pipeline.
@@ -124,6 +124,7 @@ pub struct Watch {
     cut_pictures: AtomicU64,
     /// Bytes that came since the last whole access unit.
     unit_bytes: AtomicU64,
+    single_picture: AtomicBool,
     stage: Mutex<Stage>,
     /// Running time and RTP time of the newest pictures, at most [`RTP_TIMES`].
     rtp_times: Mutex<VecDeque<(gst::ClockTime, u32)>>,
@@ -145,6 +146,7 @@ impl Watch {
             keyframe_sent: AtomicBool::new(false),
             cut_pictures: AtomicU64::new(0),
             unit_bytes: AtomicU64::new(0),
+            single_picture: AtomicBool::new(false),
             stage: Mutex::new(Stage::Resolve),
             rtp_times: Mutex::default(),
             hung_up: Mutex::new(false),
@@ -253,10 +255,19 @@ impl Watch {
         times.push_back((pts, time));
     }
 
-    /// The RTP time of the picture with this running time, when it is one of the newest.
-    pub fn rtp_time_of(&self, pts: gst::ClockTime) -> Option<u32> {
+    /// What comes is a single picture.
+    pub fn has_no_clock(&self) {
+        self.single_picture.store(true, Ordering::Relaxed);
+    }
+
+    /// The stream's clock at the picture with this running time: its RTP time, when it is one of the newest.
+    pub fn clock_at(&self, pts: Option<gst::ClockTime>) -> StreamClock {
+        if self.single_picture.load(Ordering::Relaxed) {
+            return StreamClock::None;
+        }
         let times = self.rtp_times.lock().unwrap_or_else(PoisonError::into_inner);
-        times.iter().find(|(of, _)| *of == pts).map(|(_, time)| *time)
+        let time = times.iter().find(|(of, _)| Some(*of) == pts);
+        time.map_or(StreamClock::Running, |(_, time)| StreamClock::Rtp(*time))
     }
 
     /// Reports the first keyframe only.
@@ -296,6 +307,17 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_single_picture_has_no_clock_and_every_stream_has_one() {
+        let (watch, _events) = Watch::new();
+        assert_eq!(watch.clock_at(None), StreamClock::Running);
+        let at = gst::ClockTime::from_seconds(3);
+        watch.rtp_times.lock().unwrap().push_back((at, 4_711));
+        assert_eq!(watch.clock_at(Some(at)), StreamClock::Rtp(4_711));
+        watch.has_no_clock();
+        assert_eq!(watch.clock_at(Some(at)), StreamClock::None);
+    }
 
     #[test]
     fn the_status_of_a_refused_setup() {

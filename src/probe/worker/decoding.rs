@@ -188,12 +188,12 @@ fn see(picture: &Picture, encoder: &mut Option<Encoder>, snapshot: SnapshotSize)
     };
     let converted = picture.planes(|decoded| {
         let small = convert(decoded, measured_at);
+        let look = look(&small, &decoded.luma);
         let other = wanted_at.filter(|factor| *factor != measured_at).map(|factor| convert(decoded, factor));
-        (small, other)
+        (small, other, look)
     });
-    let (small, other) = converted.ok_or(End::Undecodable { what: Flaw::Unreadable.as_str() })?;
+    let (small, other, look) = converted.ok_or(End::Undecodable { what: Flaw::Unreadable.as_str() })?;
     let stats = measure(&small);
-    let look = look(&small);
     let jpeg = wanted_at.and_then(|_| encode(encoder, &other.unwrap_or(small)));
     Ok(Seen { stats, look, jpeg })
 }
