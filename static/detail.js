@@ -169,7 +169,7 @@ export class Detail {
     this.beats.replaceChildren(...answer.recent.slice(-SHOWN_HEARTBEATS).reverse().map((beat) =>
       el("tr", { "data-beat": texts.beat(beat) },
         el("td", { title: texts.dateTime(beat.at) }, texts.time(beat.at)),
-        el("td", {}, texts.reasons[beat.reason] ?? beat.reason),
+        el("td", {}, texts.result(beat)),
         el("td", {}, texts.latency(beat.latency_ms)))));
   }
 

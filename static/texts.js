@@ -63,6 +63,11 @@ export function beat({ reason, health }) {
   return undecided.has(reason) ? "unknown" : "down";
 }
 
+/** What came of a heartbeat: a picture with something wrong is not fine. */
+export function result({ reason, health }) {
+  return reason === "ok" && health === "degraded" ? states.degraded : reasons[reason] ?? reason;
+}
+
 export const stages = {
   resolve: "Find the address",
   connect: "Connect",

@@ -148,7 +148,7 @@ class Card {
     const shown = recent.slice(-HEARTBEATS);
     const bars = Array.from({ length: HEARTBEATS - shown.length }, () => el("i", {}));
     for (const beat of shown) {
-      const title = `${texts.dateTime(beat.at)}: ${texts.reasons[beat.reason] ?? beat.reason}, ${texts.latency(beat.latency_ms)}`;
+      const title = `${texts.dateTime(beat.at)}: ${texts.result(beat)}, ${texts.latency(beat.latency_ms)}`;
       bars.push(el("i", { "data-beat": texts.beat(beat), title }));
     }
     this.strip.replaceChildren(...bars);
