@@ -81,7 +81,7 @@ pub async fn serve(config_file: &Path, overrides: Overrides, on_running: impl Fn
     let probing = pool.measures();
     let parts = Parts { clock, config, store, pool, watch_handle, state_dir: current.storage.path.clone() };
     let mut tasks = parts.spawn(listener, watcher).await;
-    tracing::info!("probe workers are limited by: {}", probing.sandbox.join(", "));
+    facts::tell_sandbox(&probing.sandbox);
     facts::tell_hardware(current.probe.hardware, &probing.hardware);
     tracing::info!(%address, streams = current.streams.len(), "StreamPulse {} is running", env!("CARGO_PKG_VERSION"));
     notify::ready();

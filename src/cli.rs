@@ -156,6 +156,12 @@ pub fn run() -> u8 {
         .config
         .or_else(|| crate::config::Overrides::from_env().config_path)
         .unwrap_or_else(|| PathBuf::from(DEFAULT_CONFIG));
+    // The monitor holds every camera's password. A worker does the same when the monitor has opened its figures.
+    if !matches!(arguments.command, Some(Command::Worker { .. }))
+        && let Err(error) = crate::probe::sandbox::hide_memory()
+    {
+        return complain(&format!("cannot keep other processes out of the memory: {error}"), EX_SOFTWARE);
+    }
     match arguments.command {
         None | Some(Command::Serve) => {
             log_to_stderr();

@@ -7,6 +7,7 @@ use crate::config::{Hardware, WatchHandle};
 use crate::metrics::Metrics;
 use crate::probe::decoders::Decoder;
 use crate::probe::pool::Pool;
+use crate::probe::sandbox::Missing;
 
 /// Probing is possible while a worker runs.
 pub fn readiness(pool: &Pool) -> Result<(), String> {
@@ -18,6 +19,7 @@ pub fn health(pool: &Pool, hardware: Hardware, watch_handle: &WatchHandle) -> Ma
     let measures = pool.measures();
     let status = watch_handle.status();
     let texts = |problems: &[crate::config::Problem]| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let layers = || measures.sandbox.iter().map(String::as_str);
     let mut facts = Map::new();
     facts.insert(
         "workers".to_owned(),
@@ -31,7 +33,8 @@ pub fn health(pool: &Pool, hardware: Hardware, watch_handle: &WatchHandle) -> Ma
                 "setting": hardware.as_str(),
                 "decoders": measures.hardware.iter().map(decoder).collect::<Vec<_>>(),
             },
-            "sandbox": measures.sandbox,
+            "sandbox": layers().filter(|layer| Missing::of(layer).is_none()).collect::<Vec<_>>(),
+            "sandbox_missing": layers().filter_map(Missing::of).map(missing).collect::<Vec<_>>(),
         }),
     );
     facts.insert(
@@ -57,6 +60,26 @@ fn decoder(decoder: &Decoder) -> Value {
         "slots": decoder.slots,
         "not_used_because": decoder.not_used.map(|why| why.to_string()),
     })
+}
+
+/// A layer of the sandbox that is not in force, as `/api/health` shows it.
+fn missing(missing: Missing) -> Value {
+    json!({"layer": missing.layer, "because": missing.why, "meaning": missing.meaning()})
+}
+
+/// Says in the log what limits the workers, and what should and does not.
+pub fn tell_sandbox(layers: &[String]) {
+    let active: Vec<_> = layers.iter().map(String::as_str).filter(|layer| Missing::of(layer).is_none()).collect();
+    tracing::info!("probe workers are limited by: {}", active.join(", "));
+    for missing in layers.iter().filter_map(|layer| Missing::of(layer)) {
+        let Missing { layer, why } = missing;
+        // Raspberry Pi OS ships its kernels without Landlock.
+        if missing.is_serious() {
+            tracing::warn!("probe workers run without {layer} ({why}): {}", missing.meaning());
+        } else {
+            tracing::info!("probe workers run without {layer} ({why}): {}", missing.meaning());
+        }
+    }
 }
 
 /// Says in the log which hardware decoders there are.

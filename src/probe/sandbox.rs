@@ -10,7 +10,7 @@ mod syscalls;
 use std::io;
 
 use landlock::{ABI, AccessFs, Ruleset, RulesetAttr as _, RulesetStatus, Scope};
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
 /// File descriptors a worker may hold: a receive stage over UDP needs about a dozen.
 const MAX_FILES: u64 = 8_192;
@@ -18,7 +18,60 @@ const MAX_FILES: u64 = 8_192;
 /// A worker is replaced after some thousands of probes of a few hundredths of a second; one that comes here is lost.
 const MAX_CPU_SECONDS: u64 = 4 * 3_600;
 
-/// Limits the calling process for good and says which layers are active.
+/// Before the name of a layer that could not be put in force; what prevented it follows.
+const MISSING: &str = "without ";
+
+/// A layer that is not in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missing<'a> {
+    /// Its name: `seccomp`, `landlock`.
+    pub layer: &'a str,
+    /// Why it is missing, one clause.
+    pub why: &'a str,
+}
+
+impl<'a> Missing<'a> {
+    /// Reads one of the layers of [`enter`]; `None` when it is in force.
+    pub fn of(layer: &'a str) -> Option<Self> {
+        let (layer, why) = layer.strip_prefix(MISSING)?.split_once(": ")?;
+        Some(Self { layer, why })
+    }
+
+    /// What code that a camera smuggles into a worker could do without it; for an operator.
+    pub fn meaning(self) -> &'static str {
+        match self.layer {
+            "seccomp" => {
+                "code that a camera smuggles into a worker could do whatever the service's user may, start programs \
+                 and write files included"
+            }
+            _ => {
+                "seccomp alone keeps code that a camera smuggles into a worker from starting programs, writing files and \
+                 signalling other processes"
+            }
+        }
+    }
+
+    /// True when the layers that are left do not make up for it.
+    pub fn is_serious(self) -> bool {
+        self.layer == "seccomp"
+    }
+}
+
+/// Keeps processes of the same user out of this one's memory and environment, which hold passwords, and makes no core
+/// dump of it. Without it a worker could read them in `/proc` (proc(5), ptrace(2): `PTRACE_MODE_READ`). A program that
+/// is started begins without it.
+///
+/// Where `/proc` is mounted with `hidepid`, as `ProtectProc=` of systemd does, nobody but root can open anything in
+/// `/proc` of such a process: a worker hides when the monitor has opened what it needs.
+///
+/// # Errors
+/// When the kernel refuses, which none does.
+pub fn hide_memory() -> io::Result<()> {
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+}
+
+/// Limits the calling process for good and says which layers are active. One that cannot be put in force is in the list,
+/// too: see [`Missing`].
 ///
 /// # Errors
 /// When the kernel refuses a limit that every Debian kernel has.
@@ -37,9 +90,7 @@ pub fn enter() -> io::Result<Vec<String>> {
             _ => format!("at most {most} files"),
         });
     }
-    if let Some(layer) = landlock() {
-        layers.push(layer);
-    }
+    layers.push(landlock());
     layers.push(seccomp());
     Ok(layers)
 }
@@ -48,27 +99,44 @@ pub fn enter() -> io::Result<Vec<String>> {
 fn seccomp() -> String {
     match syscalls::filter() {
         Ok(()) => "seccomp".to_owned(),
-        Err(error) => format!("no seccomp: {error}"),
+        Err(error) => format!("{MISSING}seccomp: {error}"),
     }
 }
 
 /// The library has no filter for 32-bit ARM; the other layers hold there.
 #[cfg(not(target_pointer_width = "64"))]
 fn seccomp() -> String {
-    format!("no seccomp: there is no filter for {}", std::env::consts::ARCH)
+    format!("{MISSING}seccomp: there is no filter for {}", std::env::consts::ARCH)
 }
 
 /// No writing to any file, no program started, no signal to other processes. Reading stays: plugins, certificates and
-/// the resolver's files lie all over the system. The best that this kernel can do, `None` when it has no Landlock.
-fn landlock() -> Option<String> {
+/// the resolver's files lie all over the system. The best that this kernel can do.
+fn landlock() -> String {
     let status = Ruleset::default()
         .handle_access(AccessFs::from_write(ABI::V5) | AccessFs::Execute)
         .and_then(|rules| rules.scope(Scope::Signal))
         .and_then(Ruleset::create)
         .and_then(landlock::RulesetCreated::restrict_self);
-    match status.ok()?.ruleset {
-        RulesetStatus::FullyEnforced => Some("landlock".to_owned()),
-        RulesetStatus::PartiallyEnforced => Some("landlock (what this kernel has of it)".to_owned()),
-        RulesetStatus::NotEnforced => None,
+    match status.map(|status| status.ruleset) {
+        Ok(RulesetStatus::FullyEnforced) => "landlock".to_owned(),
+        Ok(RulesetStatus::PartiallyEnforced) => "landlock (what this kernel has of it)".to_owned(),
+        Ok(RulesetStatus::NotEnforced) => format!("{MISSING}landlock: this kernel has none"),
+        Err(error) => format!("{MISSING}landlock: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layer_is_in_force_or_missing() {
+        for layer in ["seccomp", "landlock (what this kernel has of it)", "no core dumps", "no_new_privs"] {
+            assert_eq!(Missing::of(layer), None, "{layer}");
+        }
+        let missing = Missing::of("without seccomp: there is no filter for arm").expect("missing");
+        assert_eq!(missing, Missing { layer: "seccomp", why: "there is no filter for arm" });
+        assert!(missing.is_serious());
+        assert!(!Missing::of("without landlock: this kernel has none").expect("missing").is_serious());
     }
 }

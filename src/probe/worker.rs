@@ -66,12 +66,16 @@ pub fn run(decode_slots: usize, with_hardware: bool) -> anyhow::Result<()> {
             }
         });
     }
-    while let Ok(Some((message, _))) = read_frame::<ToWorker>(&mut reader) {
+    let mut next = read_frame::<ToWorker>(&mut reader);
+    // With its first word the monitor has opened what it needs to measure this process, see there. No camera was asked yet.
+    sandbox::hide_memory()?;
+    while let Ok(Some((message, _))) = next {
         match message {
             ToWorker::Probe { id, target } => worker.clone().start(id, *target),
             ToWorker::Cancel { id } => worker.cancel(|running| running == id),
             ToWorker::Ping { number } => worker.say(&FromWorker::Pong { number }, &[]),
         }
+        next = read_frame(&mut reader);
     }
     worker.cancel(|_| true);
     worker.wait_until_idle(GOODBYE);

@@ -58,6 +58,7 @@ pub struct Worker {
     child: Child,
     /// What the seat hands probes to.
     pub link: Arc<Link>,
+    resident: spawn::Resident,
     /// Holds 64 frames; when it is full the worker waits, which it can.
     incoming: mpsc::Receiver<(FromWorker, Vec<u8>)>,
     /// Dropped to close the socket in good order.
@@ -103,7 +104,7 @@ impl Worker {
             hardware: Mutex::new(hardware),
             since: Instant::now(),
         });
-        Ok(Self { child, link, incoming, writer, reader })
+        Ok(Self { child, resident: spawn::Resident::of(link.pid), link, incoming, writer, reader })
     }
 
     /// Carries answers until the worker's end. `retire` is used once when the worker should be replaced.
@@ -153,7 +154,7 @@ impl Worker {
                     if self.link.lock().values().any(|probe| probe.overran(now)) {
                         return Ending::Overran;
                     }
-                    match spawn::resident_bytes(self.link.pid) {
+                    match self.resident.bytes() {
                         Some(bytes) if bytes > 2 * seat.memory_limit_bytes() => return Ending::Bloated,
                         Some(bytes) if bytes > seat.memory_limit_bytes() => seat.unpublish(&self.link),
                         _ => {}

@@ -1,6 +1,8 @@
 //! Starting a worker process: its socket, its environment, its registry.
 
+use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt as _;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::process::Stdio;
 use std::time::Duration;
@@ -88,9 +90,26 @@ pub fn memory_limit_bytes(workers: usize) -> u64 {
     share.clamp(160 * MIB, 700 * MIB)
 }
 
-/// Resident bytes of a process, `None` when it is gone.
-pub fn resident_bytes(pid: u32) -> Option<u64> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
+/// How much memory a worker holds. Opened at its hello: afterwards it hides from the service's user, see
+/// [`hide_memory`](crate::probe::sandbox::hide_memory).
+pub struct Resident(Option<File>);
+
+impl Resident {
+    /// Of this process.
+    pub fn of(pid: u32) -> Self {
+        let opened = File::open(format!("/proc/{pid}/statm"));
+        if let Err(error) = &opened {
+            tracing::warn!("cannot measure the memory of worker {pid}: {error}");
+        }
+        Self(opened.ok())
+    }
+
+    /// Resident bytes, `None` when the process is gone.
+    pub fn bytes(&self) -> Option<u64> {
+        let mut text = [0; 256];
+        let length = self.0.as_ref()?.read_at(&mut text, 0).ok()?;
+        let text = std::str::from_utf8(text.get(..length)?).ok()?;
+        let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
+        Some(pages * rustix::param::page_size() as u64)
+    }
 }
