@@ -91,6 +91,9 @@ pub struct ProbeArguments {
     /// Say which decoders there are, and why one is not used.
     #[arg(long, short)]
     verbose: bool,
+    /// Ask the camera also while the service leaves it alone because it refused the password.
+    #[arg(long)]
+    force: bool,
     /// Trust the certificate authorities in this file beside the system's.
     #[arg(long, value_name = "FILE.pem")]
     ca_file: Option<PathBuf>,

@@ -5,6 +5,7 @@
 //! an alarm says that the history has a hole.
 
 mod looks;
+mod refusals;
 pub mod status;
 
 use std::collections::{HashMap, VecDeque};
@@ -26,6 +27,7 @@ use crate::schedule::{Completed, SchedulerHandle};
 use crate::store::{Record, Remembered, Store, StoreError};
 
 use looks::Looks;
+use refusals::Refusals;
 pub use status::{Event, LastProbe, RECENT_HEARTBEATS, StatusTable, StreamStatus};
 
 /// Results that may wait for their commit; more stay in the scheduler's channel, which then holds the probes back.
@@ -46,6 +48,8 @@ pub struct Monitor {
     clock: Arc<dyn Clock>,
     current: Arc<Config>,
     commits: FuturesUnordered<Commit>,
+    /// What accounts were refused, on the way to the store.
+    refusals: Refusals,
     /// Streams with a commit under way, and what came of them meanwhile, oldest first.
     busy: HashMap<StreamId, VecDeque<Completed>>,
     queued: usize,
@@ -67,7 +71,8 @@ impl MonitorHandle {
     }
 }
 
-type Commit = Pin<Box<dyn Future<Output = Committed> + Send>>;
+/// Gives nothing when there was only a list of refusals to store.
+type Commit = Pin<Box<dyn Future<Output = Option<Committed>> + Send>>;
 
 /// A result whose commit ended, one way or the other.
 struct Committed {
@@ -96,6 +101,7 @@ impl Monitor {
             clock,
             current,
             commits: FuturesUnordered::new(),
+            refusals: Refusals::default(),
             busy: HashMap::new(),
             queued: 0,
             store_fails: false,
@@ -133,7 +139,7 @@ impl Monitor {
                     }
                     Err(_) => config_lives = false,
                 },
-                Some(committed) = self.commits.next() => self.committed(committed),
+                Some(done) = self.commits.next() => done.into_iter().for_each(|committed| self.committed(committed)),
                 Some(id) = self.references.1.recv() => self.looks.forget(&id),
                 next = completed.recv(), if has_room => match next {
                     Some(completed) => self.accept(completed),
@@ -142,8 +148,8 @@ impl Monitor {
             }
         }
         let rest = async {
-            while let Some(committed) = self.commits.next().await {
-                self.committed(committed);
+            while let Some(done) = self.commits.next().await {
+                done.into_iter().for_each(|committed| self.committed(committed));
             }
             let pasts = self.looks.unwritten();
             if !pasts.is_empty()
@@ -182,7 +188,16 @@ impl Monitor {
     }
 
     /// A result came: at once, or behind the one of its stream that is being committed.
-    fn accept(&mut self, completed: Completed) {
+    fn accept(&mut self, mut completed: Completed) {
+        if let Some(refusals) = completed.refusals.take() {
+            // Not with the result, which may have to wait, or be dropped because its stream is gone.
+            self.refusals.put(refusals);
+            let (refusals, store) = (self.refusals.clone(), self.store.clone());
+            self.commits.push(Box::pin(async move {
+                refusals.store(&store).await;
+                None
+            }));
+        }
         let id = &completed.stream.id;
         if let Some(queue) = self.busy.get_mut(id) {
             self.queued += 1;
@@ -219,7 +234,6 @@ impl Monitor {
             latency_ms: u32::try_from(report.latency.as_millis()).unwrap_or(u32::MAX),
             health: step.state.health,
         };
-        let refusals = completed.refusals.take();
         let record = Record {
             stream: id.clone(),
             heartbeat: heartbeat.clone(),
@@ -227,21 +241,18 @@ impl Monitor {
             transition: transition.clone(),
         };
         let store = self.store.clone();
+        // First: a pause that is not remembered costs the camera a refused password more after a restart.
+        let refusals = self.refusals.clone();
         self.busy.entry(id).or_default();
         self.commits.push(Box::pin(async move {
-            // First: a pause that is not remembered costs the camera a refused password more after a restart.
-            if let Some(refusals) = refusals
-                && let Err(error) = within_deadline(store.put_refusals(refusals)).await
-            {
-                tracing::error!(%error, "the refused passwords are not remembered across a restart; check the disk");
-            }
+            refusals.store(&store).await;
             if let Some(past) = past
                 && let Err(error) = within_deadline(store.put_look(record.stream.clone(), past)).await
             {
                 tracing::error!(%error, "what is usual of the pictures is not remembered across a restart; check the disk");
             }
             let stored = within_deadline(store.record(record)).await;
-            Committed { completed, heartbeat, step, transition, stored }
+            Some(Committed { completed, heartbeat, step, transition, stored })
         }));
     }
 

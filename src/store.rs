@@ -32,6 +32,7 @@ use crate::model::{HealthState, Heartbeat, Incident, StreamId, Transition};
 
 pub use accounts::TakenToken;
 pub use error::StoreError;
+pub use refusals::look_for_refusals;
 pub use retention::{Pruned, Retention};
 
 /// Name of the database in the state directory.

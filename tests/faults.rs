@@ -17,7 +17,12 @@ struct Row {
 
 /// What the program says of a URL: `stage reason`.
 async fn verdict(url: &str) -> String {
-    let output = tokio::process::Command::new(PROGRAM)
+    verdict_of(tokio::process::Command::new(PROGRAM), url).await
+}
+
+/// What it says when it is started by this command.
+async fn verdict_of(mut program: tokio::process::Command, url: &str) -> String {
+    let output = program
         .args(["probe", url, "--json", "--timeout", "3s"])
         .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
         .output()
@@ -69,18 +74,64 @@ async fn every_fault_of_mjpeg_over_http() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_breaks_before_there_is_a_connection() {
     let (full, _waiting, _listener) = full_port().await;
-    // A label of 64 characters cannot be a name (RFC 1035 section 2.3.4), so nobody is asked; a broadcast address cannot
-    // be connected to, so nothing is sent.
+    // A label of 64 characters cannot be a name (RFC 1035 section 2.3.4), so nobody is asked. To a broadcast address
+    // there is no route for TCP on any machine (ENETUNREACH), so nothing is sent.
     let unknown = format!("{}.example", "x".repeat(64));
     let mut rows = Vec::new();
     for (scheme, path) in [("rtsp", "stream1"), ("http", "video.mjpg")] {
         for (what, host, stage, reason) in [
             ("a name that does not resolve", unknown.as_str(), "resolve", "dns_failed"),
-            ("no route", "255.255.255.255", "connect", "unreachable"),
+            ("no route", "255.255.255.255", "connect", "monitor_offline"),
             ("a port that does not answer", full.as_str(), "connect", "connect_timeout"),
         ] {
             rows.push(Row { what, url: format!("{scheme}://{host}/{path}"), stage, reason });
         }
     }
     expect(rows).await;
+}
+
+/// A network namespace of its own, in which there is nothing but loopback and what this says.
+async fn isolated(network: &str) -> tokio::process::Command {
+    for options in [&["--net"][..], &["--map-root-user", "--net"]] {
+        let mut tried = tokio::process::Command::new("unshare");
+        if tried.args(options).arg("true").output().await.is_ok_and(|output| output.status.success()) {
+            let mut command = tokio::process::Command::new("unshare");
+            let script = format!("set -e; ip link set lo up; {network} exec \"$0\" \"$@\"");
+            command.args(options).args(["sh", "-c", &script, PROGRAM]);
+            return command;
+        }
+    }
+    panic!("no network namespace can be made here: run this test as root, or allow user namespaces");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_this_machine_lacks_is_not_the_cameras_fault() {
+    let link_local = "ip addr add fe80::1/64 dev lo nodad;";
+    let behind_a_gateway = "ip route add unreachable 198.51.100.0/24;";
+    let mut wrong = Vec::new();
+    for (what, network, host, expected) in [
+        ("no route", "", "192.0.2.1", "connect monitor_offline"),
+        ("no IPv6 route", "", "[2001:db8::1]", "connect monitor_offline"),
+        ("no name server", "", "camera.example", "resolve monitor_offline"),
+        (
+            "forbidden by this machine",
+            "ip route add prohibit 198.51.100.0/24;",
+            "198.51.100.7",
+            "connect monitor_offline",
+        ),
+        ("no such interface", "", "[fe80::1%25nosuch]", "connect monitor_offline"),
+        // The router knows the network and says that the device is not there.
+        ("no host", behind_a_gateway, "198.51.100.7", "connect unreachable"),
+        ("link-local without its interface", link_local, "[fe80::1]", "connect unreachable"),
+        ("link-local", link_local, "[fe80::1%25lo]", "connect connection_refused"),
+    ] {
+        for (scheme, path) in [("rtsp", "stream1"), ("http", "video.mjpg"), ("https", "video.mjpg")] {
+            let url = format!("{scheme}://{host}:8899/{path}");
+            let said = verdict_of(isolated(network).await, &url).await;
+            if said != expected {
+                wrong.push(format!("{what}, {scheme}: {said}, expected {expected}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }

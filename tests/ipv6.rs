@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddrV6};
 
 use common::certificates::self_signed;
 use common::{pool, request};
@@ -68,6 +68,64 @@ async fn faults_over_ipv6() {
             let probed = pool.probe(request).await;
             assert_eq!(probed.report.reason(), reason, "{name}: {:?}", probed.report);
         }
+    }
+    pool.close().await;
+}
+
+/// An interface with a link-local address: name, number, address.
+fn link() -> Option<(String, u32, Ipv6Addr)> {
+    let table = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
+    table.lines().find_map(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let &[address, number, _, scope, _, name] = fields.as_slice() else { return None };
+        let address = u128::from_str_radix(address, 16).ok()?.into();
+        (scope == "20").then_some((name.to_owned(), u32::from_str_radix(number, 16).ok()?, address))
+    })
+}
+
+/// The simulator knows loopback only, so there is a door to it at the link-local address.
+async fn door(camera: &str, scope_id: u32, address: Ipv6Addr) -> SocketAddrV6 {
+    let camera = camera.split('/').nth(2).expect("an authority").to_owned();
+    let listener = tokio::net::TcpListener::bind(SocketAddrV6::new(address, 0, 0, scope_id)).await.expect("bind");
+    let std::net::SocketAddr::V6(at) = listener.local_addr().expect("address") else { panic!("IPv6") };
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let camera = camera.clone();
+            tokio::spawn(async move {
+                let mut server = tokio::net::TcpStream::connect(camera).await.expect("the camera");
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    at
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_camera_on_the_link() {
+    let Some((name, scope_id, address)) = link() else {
+        // `tests/faults.rs` connects to such an address in a network of its own, on every machine.
+        eprintln!("NOT TESTED: no interface of this machine has a link-local address");
+        return;
+    };
+    let own = self_signed(&[&address.to_string()]);
+    let cameras = [
+        SimulatedCamera::rtsp("rtsp", clips::gate()).auth(Auth::digest("admin", "p@ss")),
+        SimulatedCamera::mjpeg("http", clips::pool_mjpeg()).auth(Auth::basic("admin", "p@ss")),
+        SimulatedCamera::mjpeg("https", clips::pool_mjpeg()).tls(&own.chain, &own.key),
+    ];
+    let simulator = Simulator::start(SimulatorOptions::new(cameras)).await.expect("simulator");
+    let pool = pool().await;
+    // Not `rtsps`: the GLib of Debian 12 asks for the interface as if it were a server's name, which rustls refuses.
+    for camera in ["rtsp", "http", "https"] {
+        let door = door(&simulator.url(camera), scope_id, address).await;
+        let url = simulator.url_with_credentials(camera);
+        let inside = simulator.url(camera).split('/').nth(2).expect("an authority").to_owned();
+        let url = url.replace(&inside, &format!("[{address}%{name}]:{}", door.port()));
+        let mut request = request(camera, &url);
+        request.transport = Transport::Tcp;
+        request.trust.authorities = Some(own.chain.as_str().into());
+        let probed = pool.probe(request).await;
+        assert_eq!(probed.report.outcome, Outcome::Ok, "{url}: {:?}", probed.report);
     }
     pool.close().await;
 }

@@ -1,27 +1,44 @@
 //! `streampulse probe`: one camera, now, for a person or a script.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, EX_USAGE, ProbeArguments, complain, say};
-use crate::config::Hardware;
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::{Hardware, Overrides};
 use crate::health::looks::at_first_sight;
 use crate::model::stage::to_ms;
-use crate::model::{CameraUrl, Outcome, PictureChecks, ProbeReport, Transport, Trust};
+use crate::model::{CameraAccount, CameraUrl, Outcome, PictureChecks, ProbeReport, Stream, Transport, Trust};
 use crate::probe::pool::{Pool, PoolMeasures, PoolOptions};
 use crate::probe::{ProbeRequest, Prober as _, SnapshotSize};
+use crate::schedule::guard::{left_alone_for, not_asked};
+use crate::store::look_for_refusals;
 
 /// Deadline when nothing else is said.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Probes and prints. The exit code is 0 with a picture and 1 without.
+/// Probes and prints. The exit code is 0 with a picture and 1 without, also where the lock-out guard keeps it from asking.
 pub async fn run(config: &Path, arguments: ProbeArguments) -> u8 {
-    let Wanted { request, shown_url, hardware, checks } = match wanted(config, &arguments) {
+    let Wanted { request, shown_url, hardware, checks, guarded } = match wanted(config, &arguments) {
         Ok(wanted) => wanted,
         Err((message, code)) => return complain(&message, code),
     };
+    let now = SystemClock.now();
+    if let Some((stream, left)) = guarded.filter(|_| !arguments.force).and_then(|guarded| guarded.left_alone(now)) {
+        if arguments.json {
+            say(&to_json(&shown_url, &not_asked(&stream, now, left), None).to_string());
+        }
+        let (name, minutes) = (&stream.name, left.as_secs().div_ceil(60));
+        let message = format!(
+            "the camera refuses the password of {name}, and so that it does not lock the account it is asked again only \
+             in {minutes} min; correct the password and the service asks at once, or ask all the same with --force"
+        );
+        return complain(&message, 1);
+    }
     let options = PoolOptions { hardware, ..PoolOptions::new(registry()).with_workers(1) };
     let pool = match Pool::start(options).await {
         Ok(pool) => pool,
@@ -57,10 +74,27 @@ struct Wanted {
     hardware: Hardware,
     /// What to look for in its picture.
     checks: PictureChecks,
+    /// `None` for a URL, which has no state.
+    guarded: Option<Guarded>,
+}
+
+/// A configured stream, whose camera the service may leave alone.
+struct Guarded {
+    stream: Arc<Stream>,
+    state_dir: PathBuf,
+}
+
+impl Guarded {
+    /// The stream, and how long it is still left alone. What cannot be read holds nobody up.
+    fn left_alone(self, now: Timestamp) -> Option<(Arc<Stream>, Duration)> {
+        let account = CameraAccount::of(&self.stream)?;
+        let left = left_alone_for(&account, look_for_refusals(&self.state_dir)?, now)?;
+        Some((self.stream, left))
+    }
 }
 
 fn wanted(config: &Path, arguments: &ProbeArguments) -> Result<Wanted, (String, u8)> {
-    let Wanted { mut request, shown_url, hardware, checks } = if arguments.what.contains("://") {
+    let Wanted { mut request, shown_url, hardware, checks, guarded } = if arguments.what.contains("://") {
         let (url, credentials) =
             CameraUrl::parse(&arguments.what).map_err(|error| (format!("the URL: {error}"), EX_USAGE))?;
         let shown = url.redacted(credentials.as_ref());
@@ -74,7 +108,8 @@ fn wanted(config: &Path, arguments: &ProbeArguments) -> Result<Wanted, (String, 
             max_megapixels: 40,
             snapshot: SnapshotSize::None,
         };
-        Wanted { request, shown_url: shown, hardware: Hardware::Auto, checks: PictureChecks::DEFAULT }
+        let (hardware, checks) = (Hardware::Auto, PictureChecks::DEFAULT);
+        Wanted { request, shown_url: shown, hardware, checks, guarded: None }
     } else {
         configured(config, &arguments.what)?
     };
@@ -96,7 +131,7 @@ fn wanted(config: &Path, arguments: &ProbeArguments) -> Result<Wanted, (String, 
         request.trust = Trust { verify: false, pinned: None, ..request.trust };
     }
     request.snapshot = if arguments.snapshot.is_some() { SnapshotSize::Full } else { SnapshotSize::None };
-    Ok(Wanted { request, shown_url, hardware: arguments.hardware.unwrap_or(hardware), checks })
+    Ok(Wanted { request, shown_url, hardware: arguments.hardware.unwrap_or(hardware), checks, guarded })
 }
 
 fn configured(config: &Path, what: &str) -> Result<Wanted, (String, u8)> {
@@ -110,7 +145,16 @@ fn configured(config: &Path, what: &str) -> Result<Wanted, (String, u8)> {
     })?;
     let probe = &loaded.config.probe;
     let request = ProbeRequest::for_stream(stream, probe);
-    Ok(Wanted { request, shown_url: stream.shown_url(), hardware: probe.hardware, checks: stream.checks })
+    // As the service does.
+    let state_dir = Overrides::from_env().state_dir.unwrap_or_else(|| loaded.config.storage.path.clone());
+    let guarded = Guarded { stream: stream.clone(), state_dir };
+    Ok(Wanted {
+        request,
+        shown_url: stream.shown_url(),
+        hardware: probe.hardware,
+        checks: stream.checks,
+        guarded: Some(guarded),
+    })
 }
 
 /// The plugin registry of a person: no state directory is needed.

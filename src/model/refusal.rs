@@ -2,15 +2,15 @@
 
 use jiff::Timestamp;
 
-use super::{Secret, Stream};
+use super::{CameraUrl, Credentials, Stream};
 
 /// An account on a device, as it is configured. Holds no password: the fingerprint tells whether it was changed and is
 /// too short (16 bits) to find it by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CameraAccount {
-    /// Host of the device.
+    /// Host of the device, in lower case, without the dot that may end a name.
     pub host: String,
-    /// User name.
+    /// User name; empty when there is only a password or a token.
     pub username: String,
     /// Of the password.
     pub fingerprint: u16,
@@ -19,12 +19,24 @@ pub struct CameraAccount {
 impl CameraAccount {
     /// The account of a stream; `None` when it has no credentials.
     pub fn of(stream: &Stream) -> Option<Self> {
-        let credentials = stream.credentials.as_ref()?;
-        Some(Self {
-            host: stream.device().to_ascii_lowercase(),
-            username: credentials.username.clone(),
-            fingerprint: fingerprint(Secret::expose(&credentials.password)),
-        })
+        Self::at(&stream.url, stream.credentials.as_ref())
+    }
+
+    /// The account at an address: these credentials, else those that stand in its path or query. Where there are both,
+    /// either may be what is wrong, and so a change of either is a change.
+    pub fn at(url: &CameraUrl, credentials: Option<&Credentials>) -> Option<Self> {
+        let given = credentials.filter(|given| !given.username.is_empty() || !given.password.expose().is_empty());
+        let inner = url.account();
+        let (username, password) = match (given, &inner) {
+            (Some(given), None) => (&given.username, given.password.expose().to_owned()),
+            (None, Some(inner)) => (&inner.username, inner.password.expose().to_owned()),
+            (Some(given), Some(inner)) => {
+                (&given.username, format!("{}\0{}", given.password.expose(), inner.password.expose()))
+            }
+            (None, None) => return None,
+        };
+        let host = url.host().trim_end_matches('.').to_ascii_lowercase();
+        Some(Self { host, username: username.clone(), fingerprint: fingerprint(&password) })
     }
 }
 
@@ -50,6 +62,35 @@ pub struct Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn account(url: &str, separate: Option<(&str, &str)>) -> Option<CameraAccount> {
+        let (url, in_url) = CameraUrl::parse(url).expect(url);
+        CameraAccount::at(&url, separate.map(|(u, p)| Credentials::new(u, p)).or(in_url).as_ref())
+    }
+
+    #[test]
+    fn an_account_is_found_wherever_the_address_holds_it() {
+        let expected = account("rtsp://admin:s3@cam/x", None).expect("an account");
+        assert_eq!((expected.host.as_str(), expected.username.as_str()), ("cam", "admin"));
+        for url in [
+            "rtsp://admin:s3@CAM./x",
+            "http://cam/snap.cgi?user=admin&password=s3",
+            "http://cam/snap.cgi?u=admin&p=s3",
+            "rtsp://cam/user=admin&password=s3&channel=2&stream=0.sdp?real_stream",
+            "rtsp://cam:554/user=admin_password=s3_channel=1_stream=0.sdp",
+            "http://cam/snap.cgi?loginuse=admin&loginpas=%733",
+        ] {
+            assert_eq!(account(url, None), Some(expected.clone()), "{url}");
+        }
+        assert_eq!(account("http://cam/x", Some(("admin", "s3"))), Some(expected));
+        assert_eq!(account("http://cam/snap.cgi?token=s3", None).expect("a token").username, "");
+        for url in ["rtsp://cam/x", "http://cam/x?user=admin", "rtsp://:@cam/x"] {
+            assert_eq!(account(url, None), None, "{url}");
+        }
+        // Both may be what is wrong, so a change of either is a change.
+        let both = |url| account(url, Some(("admin", "s3"))).expect("an account").fingerprint;
+        assert_ne!(both("http://cam/x?password=a"), both("http://cam/x?password=b"));
+    }
 
     #[test]
     fn the_fingerprint_is_stored_and_so_never_changes() {

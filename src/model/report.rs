@@ -96,7 +96,7 @@ reasons! {
     Overloaded = 26 "overloaded", "This machine is too busy to probe in time.",
         Some("Raise heartbeat_seconds, probe fewer streams here, or use a faster machine.");
     MonitorOffline = 27 "monitor_offline", "This machine has no network itself.",
-        Some("Check this machine's network; the cameras may be fine.");
+        Some("Check this machine's network and its DNS server; the cameras may be fine.");
     ProberUnreachable = 28 "prober_unreachable", "The prober at this site does not answer.",
         Some("Check the prober's machine and its connection.");
 }

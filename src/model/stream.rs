@@ -146,9 +146,10 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// The device behind the stream: its host. Streams of one device share its sessions.
+    /// The device behind the stream: its host, without the dot that may end a name. Streams of one device share its
+    /// sessions.
     pub fn device(&self) -> &str {
-        self.url.host()
+        self.url.host().trim_end_matches('.')
     }
 
     /// The address for a person, password masked.

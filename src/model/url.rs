@@ -1,12 +1,19 @@
 //! The address of a stream, with its credentials taken out.
 //!
 //! Camera passwords hold any character, and people paste them into URLs as they are. So this is not RFC 3986 to the
-//! letter: the part before the host is found first (see [`split_userinfo`]), the rest must be a plain URL.
+//! letter: the part before the host is found first ([`authority`]), the rest must be a plain URL. What it holds of
+//! credentials stays there, because the camera wants it there, and is not shown ([`inner`]).
+
+mod authority;
+mod inner;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use thiserror::Error;
+
+use authority::{has_zone, read_host, split_port, split_userinfo};
+use inner::Inner;
 
 use super::secret::{Credentials, REDACTED};
 
@@ -101,7 +108,7 @@ impl UrlError {
                 Self::BadPort(port) => {
                     port.bytes().all(|b| b.is_ascii_digit()) && (host.contains(['.', ']']) || host == "localhost")
                 }
-                Self::BadHost(_) => !authority.contains(':'),
+                Self::BadHost(_) => !authority.contains(':') || has_zone(authority),
                 _ => true,
             };
         match self {
@@ -125,7 +132,7 @@ fn did_you_mean(found: &str) -> String {
     format!("; did you mean {near}?")
 }
 
-/// Scheme, host, port and path of a stream: never its credentials.
+/// Scheme, host, port and path of a stream: of its credentials only those that the camera takes in path or query.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct CameraUrl {
     scheme: Scheme,
@@ -153,16 +160,16 @@ impl CameraUrl {
             "https" => Scheme::Https,
             _ => return Err(UrlError::UnknownScheme { found: scheme.chars().take(16).collect() }),
         };
-        let (userinfo, rest) = split_userinfo(rest);
+        let (userinfo, rest) = split_userinfo(!scheme.is_rtsp(), rest);
         let split = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(split);
         let (host, port) = split_port(authority)?;
         if host.is_empty() {
             return Err(UrlError::NoHost(scheme.as_str()));
         }
-        if !is_host(host) {
+        let Some(host) = read_host(host) else {
             return Err(UrlError::BadHost(host.chars().take(80).collect()));
-        }
+        };
         if path.chars().any(|c| c.is_control() || c == ' ') {
             return Err(UrlError::ControlCharacter);
         }
@@ -180,7 +187,7 @@ impl CameraUrl {
         if credentials.iter().any(|c| c.username.chars().chain(c.password.expose().chars()).any(char::is_control)) {
             return Err(UrlError::ControlCharacter);
         }
-        Ok((Self { scheme, host: host.to_ascii_lowercase(), port, path_and_query }, credentials))
+        Ok((Self { scheme, host, port, path_and_query }, credentials))
     }
 
     /// The protocol.
@@ -188,9 +195,10 @@ impl CameraUrl {
         self.scheme
     }
 
-    /// Host name or address, an IPv6 address without its brackets.
+    /// Host name or address, an IPv6 address without its brackets; a link-local one may have its interface behind it,
+    /// as in `fe80::1%eth0`.
     pub fn host(&self) -> &str {
-        self.host.trim_start_matches('[').trim_end_matches(']')
+        &self.host
     }
 
     /// The port, the scheme's own when none was written.
@@ -205,10 +213,11 @@ impl CameraUrl {
 
     /// The host when it is written as an address.
     pub fn ip(&self) -> Option<IpAddr> {
-        self.host().parse().ok()
+        self.host.split('%').next()?.parse().ok()
     }
 
-    /// For a person: with `user:***@` when there are credentials, and query values that look like secrets masked.
+    /// For a person: with `user:***@` when there are credentials, and what looks like a secret in the path and the query
+    /// masked.
     pub fn redacted(&self, credentials: Option<&Credentials>) -> String {
         let mut out = format!("{}://", self.scheme.as_str());
         if let Some(credentials) = credentials {
@@ -218,31 +227,39 @@ impl CameraUrl {
             out.push('@');
         }
         out.push_str(&self.authority());
-        out.push_str(&redact_query(&self.path_and_query));
+        out.push_str(&Inner::of(&self.path_and_query).shown);
         out
     }
 
-    /// The values in the query that look like secrets (`?user=…&password=…` in many cameras' snapshot addresses),
-    /// as written and decoded. Whoever scrubs texts adds them to what must not appear.
-    pub fn query_secrets(&self) -> Vec<String> {
-        let Some((_, query)) = self.path_and_query.split_once('?') else { return Vec::new() };
-        query
-            .split('&')
-            .filter_map(|pair| pair.split_once('='))
-            .filter(|(key, value)| is_secret_key(key) && !value.is_empty())
-            .flat_map(|(_, value)| [value.to_owned(), percent_decode(value)])
-            .collect()
+    /// The values in path and query that look like secrets, as written and decoded. Whoever scrubs texts adds them to
+    /// what must not appear.
+    pub fn secrets(&self) -> Vec<String> {
+        Inner::of(&self.path_and_query).secrets
+    }
+
+    /// The account on the camera that path and query hold; the user is empty when there is only a password or a token.
+    pub fn account(&self) -> Option<Credentials> {
+        Inner::of(&self.path_and_query).account
+    }
+
+    /// That account, and those of addresses that stand in path and query.
+    pub fn accounts(&self) -> Vec<Credentials> {
+        let inner = Inner::of(&self.path_and_query);
+        inner.account.into_iter().chain(inner.others).collect()
     }
 
     fn authority(&self) -> String {
+        // RFC 6874: the percent sign before a zone is written percent-encoded.
+        let host =
+            if self.host.contains(':') { format!("[{}]", self.host.replace('%', "%25")) } else { self.host.clone() };
         match self.port {
-            Some(port) => format!("{}:{port}", self.host),
-            None => self.host.clone(),
+            Some(port) => format!("{host}:{port}"),
+            None => host,
         }
     }
 }
 
-/// The whole address without credentials but with its query: for the wire, not for a person.
+/// The whole address without the credentials before the host but with path and query: for the wire, not for a person.
 impl fmt::Display for CameraUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}{}", self.scheme.as_str(), self.authority(), self.path_and_query)
@@ -253,61 +270,6 @@ impl fmt::Debug for CameraUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.redacted(None))
     }
-}
-
-/// Splits `user:password@host…` when there are credentials in it.
-///
-/// A password may hold `@ : / ? #` as they are. The split is at the last `@` that is followed by something that can
-/// be a host; an `@` behind the first `/` counts only when what stands before that `/` cannot itself be `host:port`,
-/// or when what follows is a literal address, so that `rtsp://cam/live@2` stays a path.
-fn split_userinfo(rest: &str) -> (Option<&str>, &str) {
-    let first_slash = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let plain_authority =
-        !rest[..first_slash].contains('@') && split_port(&rest[..first_slash]).is_ok_and(|(host, _)| is_host(host));
-    for (at, _) in rest.match_indices('@').rev() {
-        let after = &rest[at + 1..];
-        let end = after.find(['/', '?', '#']).unwrap_or(after.len());
-        let Ok((host, port)) = split_port(&after[..end]) else { continue };
-        if !is_host(host) {
-            continue;
-        }
-        let literal = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
-        let behind_slash = at > first_slash;
-        let has_colon = rest[..at].contains(':');
-        if !behind_slash || (has_colon && (literal || (!plain_authority && (port.is_some() || host.contains('.'))))) {
-            return (Some(&rest[..at]), after);
-        }
-        // `user:pa/ss@host/path`: only a single-label host is left, which is a host when nothing else can be.
-        if has_colon && !plain_authority && !rest[..first_slash].contains('@') {
-            return (Some(&rest[..at]), after);
-        }
-    }
-    (None, rest)
-}
-
-fn split_port(authority: &str) -> Result<(&str, Option<u16>), UrlError> {
-    let host_end = if authority.starts_with('[') { authority.find(']').map_or(0, |i| i + 1) } else { 0 };
-    match authority[host_end..].rfind(':') {
-        None => Ok((authority, None)),
-        Some(colon) => {
-            let (host, port) = authority.split_at(host_end + colon);
-            let port = &port[1..];
-            match port.parse::<u16>() {
-                Ok(number) if number > 0 && port.bytes().all(|b| b.is_ascii_digit()) => Ok((host, Some(number))),
-                _ => Err(UrlError::BadPort(port.chars().take(16).collect())),
-            }
-        }
-    }
-}
-
-fn is_host(host: &str) -> bool {
-    if let Some(inner) = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
-        return inner.parse::<Ipv6Addr>().is_ok();
-    }
-    !host.is_empty()
-        && host.len() <= 253
-        && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'))
-        && host.chars().any(|c| c.is_alphanumeric())
 }
 
 /// Decodes `%XX`; a `%` that does not start such a pair stays as it is, because people paste passwords raw. What does
@@ -351,116 +313,5 @@ pub fn percent_encode(text: &str) -> String {
     })
 }
 
-fn redact_query(path_and_query: &str) -> String {
-    let Some((path, query)) = path_and_query.split_once('?') else { return path_and_query.to_owned() };
-    let pairs: Vec<String> = query
-        .split('&')
-        .map(|pair| match pair.split_once('=') {
-            Some((key, _)) if is_secret_key(key) => format!("{key}={REDACTED}"),
-            _ => pair.to_owned(),
-        })
-        .collect();
-    format!("{path}?{}", pairs.join("&"))
-}
-
-/// Parameter names under which cameras take passwords and tokens (Reolink `password`, Foscam `pwd`, Amcrest `token`, …).
-fn is_secret_key(key: &str) -> bool {
-    const KEYS: [&str; 12] = [
-        "password",
-        "passwd",
-        "pass",
-        "pwd",
-        "loginpas",
-        "token",
-        "auth",
-        "key",
-        "apikey",
-        "api_key",
-        "secret",
-        "access_token",
-    ];
-    KEYS.contains(&key.to_ascii_lowercase().as_str())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(text: &str) -> (String, Option<(String, String)>) {
-        let (url, credentials) = CameraUrl::parse(text).expect(text);
-        (url.to_string(), credentials.map(|c| (c.username, c.password.expose().to_owned())))
-    }
-
-    fn with(url: &str, user: &str, password: &str) -> (String, Option<(String, String)>) {
-        (url.to_owned(), Some((user.to_owned(), password.to_owned())))
-    }
-
-    #[test]
-    fn credentials_with_any_character() {
-        let plain = "rtsp://10.0.0.9:554/s1";
-        for (text, password) in [
-            ("rtsp://admin:secret@10.0.0.9:554/s1", "secret"),
-            ("rtsp://admin:p@ss@10.0.0.9:554/s1", "p@ss"),
-            ("rtsp://admin:p%40ss@10.0.0.9:554/s1", "p@ss"),
-            ("rtsp://admin:a/b@10.0.0.9:554/s1", "a/b"),
-            ("rtsp://admin:a?b#c:d@10.0.0.9:554/s1", "a?b#c:d"),
-            ("rtsp://admin:100%@10.0.0.9:554/s1", "100%"),
-            ("rtsp://admin:12/34@10.0.0.9:554/s1", "12/34"),
-            ("rtsp://admin:p%C3%A4ss@10.0.0.9:554/s1", "päss"),
-            ("rtsp://admin:@10.0.0.9:554/s1", ""),
-        ] {
-            assert_eq!(parsed(text), with(plain, "admin", password), "{text}");
-        }
-        assert_eq!(parsed("rtsp://u:a/b@cam/x"), with("rtsp://cam/x", "u", "a/b"));
-        assert_eq!(parsed("rtsp://u:p@[fe80::1]:8554/x"), with("rtsp://[fe80::1]:8554/x", "u", "p"));
-    }
-
-    #[test]
-    fn an_at_sign_in_the_path_is_not_a_password() {
-        for text in
-            ["rtsp://cam/live@2", "rtsp://cam:554/live@2", "http://cam/x?mail=a@b", "rtsp://cam:554/a@b.example/c"]
-        {
-            assert_eq!(parsed(text), (text.to_owned(), None));
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_is_said() {
-        for (text, message) in [
-            ("10.0.0.9/s1", "no scheme; write it as rtsp://host/path or http://host/path"),
-            ("rtps://10.0.0.9", "unknown scheme \"rtps\"; did you mean rtsp?"),
-            ("ftp://x", "unknown scheme \"ftp\"; use one of rtsp, rtsps, http, https"),
-            ("rtsp:///s1", "no host after rtsp://"),
-            ("rtsp://10.0.0.9:99999/s1", "\"99999\" is not a port; a port is a number from 1 to 65535"),
-            ("rtsp://cam/a b", "a space or control character in the address; write it percent-encoded (%20)"),
-        ] {
-            assert_eq!(CameraUrl::parse(text).expect_err(text).to_string(), message);
-        }
-    }
-
-    #[test]
-    fn no_error_holds_a_password() {
-        for text in [
-            "rtsp://admin:hunter2",
-            "rtsp://admin:hunter2@cam era/x",
-            "rtsp://admin:hunter2@bad!host/x",
-            "rtsp://admin:hunter2@10.0.0.9:99999/x",
-            "rtsp://admin:424242/x",
-            "admin:hunter2@10.0.0.9://x",
-            "rtsp://hunter2!@/x",
-        ] {
-            let error = CameraUrl::parse(text).expect_err(text).to_string();
-            assert!(!error.contains("hunter2") && !error.contains("424242"), "{text}: {error}");
-        }
-    }
-
-    #[test]
-    fn a_person_sees_no_secret() {
-        let (url, credentials) =
-            CameraUrl::parse("http://admin:s3cret@cam/snap.cgi?user=x&password=s3cret").expect("parse");
-        let shown = url.redacted(credentials.as_ref());
-        assert_eq!(shown, "http://admin:***@cam/snap.cgi?user=x&password=***");
-        assert!(!format!("{url:?}{credentials:?}").contains("s3cret"));
-        assert_eq!(url.query_secrets(), ["s3cret", "s3cret"]);
-    }
-}
+mod tests;

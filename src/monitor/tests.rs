@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::clock::SystemClock;
-use crate::model::{Health, ProbeReport, Stage};
+use crate::model::{CameraAccount, Health, ProbeReport, Refusal, Stage};
 use crate::probe::{ProbeRequest, Probed, Prober};
 use crate::schedule::plan::tests::{config, stream};
 use crate::schedule::{ProbeNowError, scheduler};
@@ -85,6 +85,23 @@ impl Rig {
             Completed { refusals: None, stream, started_at, scheduled: true, lag: Duration::ZERO, probed, reply };
         self.completed.send(completed).await.expect("the monitor lives");
         answer
+    }
+
+    /// As [`Self::send`], and an account has now been refused so often.
+    async fn send_refusals(&self, name: &str, count: u32) {
+        let stream = Arc::new(stream(name, "rtsp://127.0.0.1/s"));
+        let account = CameraAccount { host: "cam".to_owned(), username: "admin".to_owned(), fingerprint: 7 };
+        let refusals = Some(vec![Refusal { account, count, last_at: at(0) }]);
+        let completed = Completed {
+            refusals,
+            stream,
+            started_at: at(i64::from(count)),
+            scheduled: true,
+            lag: Duration::ZERO,
+            probed: refused(),
+            reply: None,
+        };
+        self.completed.send(completed).await.expect("the monitor lives");
     }
 
     async fn reconfigure(&mut self, config: Config) {
@@ -257,4 +274,32 @@ async fn a_first_failure_is_probed_again_within_moments_and_confirmed() {
     assert_eq!(handle.probe_now(&id("a")).await, Err(ProbeNowError::Stopped));
     drop(config);
     store.close().await;
+}
+
+/// The counts of refused passwords that a restart would find.
+async fn remembered(rig: Rig, dir: &Path) -> Vec<u32> {
+    rig.stop().await;
+    let store = Store::open(dir).await.expect("store");
+    let refusals = store.refusals().await.expect("refusals");
+    store.close().await;
+    refusals.into_iter().map(|refusal| refusal.count).collect()
+}
+
+#[tokio::test]
+async fn the_refusals_that_a_removed_stream_brings_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let rig = rig(dir.path(), cameras(&["a"])).await;
+    rig.send_refusals("removed", 2).await;
+    assert_eq!(remembered(rig, dir.path()).await, [2]);
+}
+
+#[tokio::test]
+async fn older_refusals_do_not_overwrite_newer_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let rig = rig(dir.path(), cameras(&["a", "b"])).await;
+    // The second waits behind the first's commit, and the third, of another stream, does not.
+    rig.send_refusals("a", 1).await;
+    rig.send_refusals("a", 2).await;
+    rig.send_refusals("b", 3).await;
+    assert_eq!(remembered(rig, dir.path()).await, [3]);
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use super::certificate::TlsFault;
 use crate::model::{Outcome, Reason, Stage};
 
@@ -16,10 +18,12 @@ pub enum End {
         /// Time since the last media, `None` when there was none.
         since_media: Option<Duration>,
     },
-    /// The host name does not resolve.
+    /// The host name does not resolve: there is no such name, or no address behind it.
     NameUnknown,
+    /// Whether there is such a name is not known: no name server answered, or none that works.
+    NoNameServer,
     /// The connection failed, as the operating system says.
-    Connect(std::io::ErrorKind),
+    Connect(Errno),
     /// The handshake or the certificate failed.
     Tls(TlsFault),
     /// The camera answered with this RTSP or HTTP status.
@@ -83,12 +87,18 @@ pub enum End {
     Cancelled,
 }
 
+const NO_NAME_SERVER: &str = "no name server answers";
+
 /// Stage, reason and one clause of detail. `stage` is the one that was in progress.
 pub fn classify(stage: Stage, end: &End) -> Outcome {
     let (stage, reason, detail) = match end {
         End::Deadline { since_media } => deadline(stage, *since_media),
         End::NameUnknown => (Stage::Resolve, Reason::DnsFailed, String::new()),
-        End::Connect(kind) => (Stage::Connect, connect(*kind), String::new()),
+        End::NoNameServer => (Stage::Resolve, Reason::MonitorOffline, NO_NAME_SERVER.to_owned()),
+        End::Connect(error) => {
+            let (reason, detail) = connect(*error);
+            (Stage::Connect, reason, detail.to_owned())
+        }
         End::Tls(fault) => (Stage::Tls, Reason::TlsFailed, fault.detail()),
         End::Status(code) => (stage, status(*code), format!("status {code}")),
         End::NotImplemented => (stage, Reason::RequestRefused, "the camera does not know this request".to_owned()),
@@ -119,7 +129,8 @@ pub fn classify(stage: Stage, end: &End) -> Outcome {
 /// What was being waited for when time ran out tells what is missing.
 fn deadline(stage: Stage, since_media: Option<Duration>) -> (Stage, Reason, String) {
     let reason = match stage {
-        Stage::Resolve => Reason::DnsFailed,
+        // A name that is not there is answered; silence is a name server that is not.
+        Stage::Resolve => Reason::MonitorOffline,
         Stage::Connect => Reason::ConnectTimeout,
         Stage::Tls | Stage::Options | Stage::Describe | Stage::Setup | Stage::Play | Stage::Request => {
             Reason::ResponseTimeout
@@ -133,18 +144,47 @@ fn deadline(stage: Stage, since_media: Option<Duration>) -> (Stage, Reason, Stri
     };
     let detail = match (reason, since_media) {
         (Reason::Stalled, Some(pause)) => format!("nothing for {:.1} s", pause.as_secs_f64()),
+        (Reason::MonitorOffline, _) => NO_NAME_SERVER.to_owned(),
         _ => String::new(),
     };
     (stage, reason, detail)
 }
 
-fn connect(kind: std::io::ErrorKind) -> Reason {
-    use std::io::ErrorKind as K;
-    match kind {
-        K::ConnectionRefused | K::ConnectionReset | K::ConnectionAborted => Reason::ConnectionRefused,
-        K::TimedOut | K::WouldBlock => Reason::ConnectTimeout,
-        _ => Reason::Unreachable,
+/// What connect(2) and socket(2) say: first what is this machine's own fault and tells nothing of the camera.
+fn connect(error: Errno) -> (Reason, &'static str) {
+    match error {
+        Errno::NETUNREACH | Errno::NETDOWN => (Reason::MonitorOffline, "this machine has no route there"),
+        Errno::NODEV | Errno::NXIO => (Reason::MonitorOffline, "this machine has no such network interface"),
+        Errno::ACCESS | Errno::PERM => (Reason::MonitorOffline, "this machine does not let it connect there"),
+        Errno::AFNOSUPPORT => (Reason::MonitorOffline, "this machine has no IPv6"),
+        Errno::MFILE | Errno::NFILE => (Reason::Overloaded, "no file descriptor is left for a connection"),
+        Errno::NOBUFS | Errno::NOMEM => (Reason::Overloaded, "no memory is left for a connection"),
+        Errno::ADDRNOTAVAIL => (Reason::Overloaded, "no local address or port is left for a connection"),
+        Errno::CONNREFUSED | Errno::CONNRESET | Errno::CONNABORTED => (Reason::ConnectionRefused, ""),
+        Errno::TIMEDOUT | Errno::AGAIN => (Reason::ConnectTimeout, ""),
+        // What Linux says of a link-local address without its interface.
+        Errno::INVAL => (Reason::Unreachable, "a link-local address needs its interface, as in [fe80::1%eth0]"),
+        _ => (Reason::Unreachable, ""),
     }
+}
+
+/// The one of two addresses' failures that tells more. What this machine lacks for any connection counts first, because
+/// nobody knows then what a camera would have said; that it has no route to one of the addresses (no IPv6) counts last.
+pub fn more_telling(one: End, other: End) -> End {
+    let weight = |end: &End| match end {
+        End::Connect(error) => match connect(*error).0 {
+            Reason::Overloaded => 5,
+            Reason::ConnectionRefused => 4,
+            Reason::ConnectTimeout => 3,
+            Reason::Unreachable => 2,
+            _ => 1,
+        },
+        End::Deadline { .. } => 3,
+        End::NameUnknown => 0,
+        // It was connected, and broke later.
+        _ => 6,
+    };
+    if weight(&other) > weight(&one) { other } else { one }
 }
 
 /// RFC 2326 section 11, RFC 9110 section 15.
@@ -178,13 +218,24 @@ mod tests {
 
     #[test]
     fn the_table() {
-        use std::io::ErrorKind as K;
         let silent = End::Deadline { since_media: None };
         let media = |ms| End::Deadline { since_media: Some(Duration::from_millis(ms)) };
         for (stage, end, expected_stage, expected) in [
             (Stage::Resolve, End::NameUnknown, Stage::Resolve, Reason::DnsFailed),
-            (Stage::Connect, End::Connect(K::ConnectionRefused), Stage::Connect, Reason::ConnectionRefused),
-            (Stage::Connect, End::Connect(K::HostUnreachable), Stage::Connect, Reason::Unreachable),
+            (Stage::Resolve, End::NoNameServer, Stage::Resolve, Reason::MonitorOffline),
+            (Stage::Resolve, silent.clone(), Stage::Resolve, Reason::MonitorOffline),
+            (Stage::Connect, End::Connect(Errno::CONNREFUSED), Stage::Connect, Reason::ConnectionRefused),
+            (Stage::Connect, End::Connect(Errno::HOSTUNREACH), Stage::Connect, Reason::Unreachable),
+            (Stage::Connect, End::Connect(Errno::INVAL), Stage::Connect, Reason::Unreachable),
+            (Stage::Connect, End::Connect(Errno::TIMEDOUT), Stage::Connect, Reason::ConnectTimeout),
+            (Stage::Connect, End::Connect(Errno::NETUNREACH), Stage::Connect, Reason::MonitorOffline),
+            (Stage::Connect, End::Connect(Errno::PERM), Stage::Connect, Reason::MonitorOffline),
+            (Stage::Connect, End::Connect(Errno::NODEV), Stage::Connect, Reason::MonitorOffline),
+            (Stage::Connect, End::Connect(Errno::MFILE), Stage::Connect, Reason::Overloaded),
+            (Stage::Connect, End::Connect(Errno::NFILE), Stage::Connect, Reason::Overloaded),
+            (Stage::Connect, End::Connect(Errno::NOBUFS), Stage::Connect, Reason::Overloaded),
+            (Stage::Connect, End::Connect(Errno::NOMEM), Stage::Connect, Reason::Overloaded),
+            (Stage::Connect, End::Connect(Errno::ADDRNOTAVAIL), Stage::Connect, Reason::Overloaded),
             (Stage::Connect, silent.clone(), Stage::Connect, Reason::ConnectTimeout),
             (Stage::Options, silent.clone(), Stage::Options, Reason::ResponseTimeout),
             (Stage::Request, silent.clone(), Stage::Request, Reason::ResponseTimeout),
@@ -220,6 +271,20 @@ mod tests {
         ] {
             let Outcome::Failed { stage: got_stage, reason, .. } = classify(stage, &end) else { panic!("{end:?}") };
             assert_eq!((got_stage, reason), (expected_stage, expected), "{stage} {end:?}");
+        }
+    }
+
+    #[test]
+    fn of_several_addresses_the_most_telling_counts() {
+        let silent = End::Deadline { since_media: None };
+        let refused = End::Connect(Errno::CONNREFUSED);
+        let (no_route, no_host) = (End::Connect(Errno::NETUNREACH), End::Connect(Errno::HOSTUNREACH));
+        let no_file = End::Connect(Errno::MFILE);
+        let in_order = [End::NameUnknown, no_route, no_host, silent, refused, no_file];
+        for pair in in_order.windows(2) {
+            let [less, more] = pair else { panic!("a pair") };
+            assert_eq!(&more_telling(less.clone(), more.clone()), more);
+            assert_eq!(&more_telling(more.clone(), less.clone()), more);
         }
     }
 }

@@ -180,6 +180,12 @@ impl Target {
         }
     }
 
+    /// The host without the interface that a link-local address has behind it: what a certificate and a `Host` header
+    /// hold (RFC 6874 section 4).
+    pub fn host_without_zone(&self) -> &str {
+        self.host.split('%').next().unwrap_or(&self.host)
+    }
+
     /// True when TLS is spoken to it.
     pub fn is_tls(&self) -> bool {
         self.scheme.ends_with('s')

@@ -78,7 +78,8 @@ enum Kind {
 }
 
 fn kinds(host: &str, addresses: impl Fn(&str) -> Vec<IpAddr>) -> Vec<Kind> {
-    if let Ok(ip) = host.parse() {
+    // A link-local address may have its interface behind it.
+    if let Ok(ip) = host.split('%').next().unwrap_or(host).parse() {
         return vec![kind(ip)];
     }
     // RFC 6761 section 6.3.
@@ -221,6 +222,7 @@ mod tests {
             "[::7f00:1]",
             "[64:ff9b::7f00:1]",
             "[fe80::1]",
+            "[fe80::1%25eth0]",
             "[febf::1]",
             "169.254.169.254",
             "evil.example",

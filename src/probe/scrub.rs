@@ -16,22 +16,16 @@ pub struct Scrubber {
 }
 
 impl Scrubber {
-    /// Knows every form in which this stream's secrets may come back: as they are, percent-encoded, and as the Base64
-    /// of Basic authentication (RFC 7617).
+    /// Knows every form in which this stream's secrets, those in path and query included, may come back: as they are,
+    /// percent-encoded, and as the Base64 of Basic authentication (RFC 7617).
     pub fn new(url: &CameraUrl, credentials: Option<&Credentials>) -> Self {
-        let mut forbidden = url.query_secrets();
-        if let Some(credentials) = credentials {
-            let password = credentials.password.expose();
+        let mut forbidden: Vec<String> = url.secrets().iter().flat_map(|secret| forms(secret)).collect();
+        for Credentials { username, password } in credentials.into_iter().chain(&url.accounts()) {
+            let password = password.expose();
             if !password.is_empty() {
-                let pair = format!("{}:{password}", credentials.username);
-                forbidden.extend([
-                    STANDARD.encode(&pair),
-                    STANDARD_NO_PAD.encode(&pair),
-                    STANDARD.encode(password),
-                    percent_encode(password),
-                    percent_encode(password).to_ascii_lowercase(),
-                    password.to_owned(),
-                ]);
+                let pair = format!("{username}:{password}");
+                forbidden.extend([STANDARD.encode(&pair), STANDARD_NO_PAD.encode(&pair), STANDARD.encode(password)]);
+                forbidden.extend(forms(password));
             }
         }
         forbidden.retain(|text| !text.is_empty());
@@ -54,6 +48,12 @@ impl Scrubber {
         }
         bounded.trim().to_owned()
     }
+}
+
+/// As it is, and percent-encoded in upper and lower case.
+fn forms(secret: &str) -> [String; 3] {
+    let encoded = percent_encode(secret);
+    [secret.to_owned(), encoded.to_ascii_lowercase(), encoded]
 }
 
 /// Characters that reorder what stands around them, which can make a log line or a page lie.
@@ -80,6 +80,15 @@ mod tests {
         let basic = STANDARD.encode("admin:pä@s/1");
         let text = format!("x pä@s/1 y p%C3%A4%40s%2F1 z p%c3%a4%40s%2f1 w {basic} v abcdef");
         assert_eq!(scrubber.clean(&text), "x *** y *** z *** w *** v ***");
+    }
+
+    #[test]
+    fn passwords_in_path_and_query_go_too() {
+        let text = "http://go2rtc/api/user=admin&password=p%40ss%2F1&x=1?src=rtsp://u:s%23c@10.0.0.9/x";
+        let scrubber = Scrubber::new(&CameraUrl::parse(text).expect("url").0, None);
+        let basic = [STANDARD.encode("admin:p@ss/1"), STANDARD.encode("u:s#c")].join(" ");
+        let said = format!("p%40ss%2F1 p@ss/1 p%40ss%2f1 s%23c s#c {basic}");
+        assert_eq!(scrubber.clean(&said), "*** *** *** *** *** *** ***");
     }
 
     #[test]

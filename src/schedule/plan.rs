@@ -89,7 +89,7 @@ impl Plan {
         }
         self.disabled = config.streams.iter().filter(|s| !s.enabled).map(|s| s.id.clone()).collect();
         self.configure_devices(config);
-        self.forget_accounts(config);
+        self.configure_accounts(config, now);
         for stream in config.streams.iter().filter(|s| s.enabled) {
             self.put(stream, now);
         }

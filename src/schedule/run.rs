@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Completed;
-use super::guard::Verdict;
+use super::guard::{Verdict, not_asked};
 use super::handle::{Answer, Command, ProbeNowError, Shared};
 use super::measures::Meter;
 use super::plan::Plan;
@@ -158,7 +158,10 @@ impl State {
         }
         let paused_for = self.plan.paused_until(&stream, self.now()).map(|until| until.saturating_sub(self.now()));
         let task = match paused_for {
-            Some(left) => self.probes.spawn(std::future::ready(not_asked(&stream, clock.now(), left))),
+            Some(left) => {
+                let report = not_asked(&stream, clock.now(), left);
+                self.probes.spawn(std::future::ready(Probed { report, jpeg: None }))
+            }
             None => {
                 let request = ProbeRequest::for_stream(&stream, &self.current.probe);
                 self.probes.spawn(bounded(prober.clone(), request))
@@ -290,16 +293,8 @@ async fn bounded(prober: Arc<dyn Prober>, request: ProbeRequest) -> Probed {
     }
 }
 
-/// The heartbeat of a stream whose account was refused: the verdict stands, the camera is not asked.
-fn not_asked(stream: &Stream, now: Timestamp, left: Duration) -> Probed {
-    let minutes = left.as_secs().div_ceil(60);
-    let stage = if stream.url.scheme().as_str().starts_with("rtsp") { Stage::Describe } else { Stage::Request };
-    let until = now.checked_add(left).unwrap_or(now).strftime("%H:%M UTC").to_string();
-    let detail = format!("not asked again before {until}, in {minutes} min, so that it does not lock the account");
-    Probed { report: ProbeReport::failed(stage, Reason::AuthFailed, detail, Duration::ZERO), jpeg: None }
-}
-
-/// A camera that lets a session be set up has taken the password, if it wanted one.
+/// A camera that lets a session be set up has taken the password, if it wanted one. Of a stream without credentials it
+/// says nothing; the plan knows of no account there.
 fn account_verdict(report: &ProbeReport) -> Verdict {
     match report.reason() {
         Reason::AuthFailed => Verdict::Refused,

@@ -1,9 +1,12 @@
 //! Accounts of cameras that were refused, for the lock-out guard.
 
-use rusqlite::{Connection, params};
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, params};
 
 use super::codes::time;
-use super::{Store, StoreError};
+use super::{FILE_NAME, Store, StoreError};
+use crate::model::url::percent_encode;
 use crate::model::{CameraAccount, Refusal};
 
 impl Store {
@@ -12,16 +15,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database cannot be read.
     pub async fn refusals(&self) -> Result<Vec<Refusal>, StoreError> {
-        let query = |connection: &Connection| {
-            connection
-                .prepare("SELECT host, username, fingerprint, count, last_ms FROM refusals")?
-                .query_map([], |row| {
-                    let account = CameraAccount { host: row.get(0)?, username: row.get(1)?, fingerprint: row.get(2)? };
-                    Ok(Refusal { account, count: row.get(3)?, last_at: time(row.get(4)?)? })
-                })?
-                .collect()
-        };
-        self.inner.readers.read(query).await
+        self.inner.readers.read(all).await
     }
 
     /// Puts these in the place of all that were there.
@@ -41,4 +35,32 @@ impl Store {
         })
         .await
     }
+}
+
+fn all(connection: &Connection) -> rusqlite::Result<Vec<Refusal>> {
+    connection
+        .prepare("SELECT host, username, fingerprint, count, last_ms FROM refusals")?
+        .query_map([], |row| {
+            let account = CameraAccount { host: row.get(0)?, username: row.get(1)?, fingerprint: row.get(2)? };
+            Ok(Refusal { account, count: row.get(3)?, last_at: time(row.get(4)?)? })
+        })?
+        .collect()
+}
+
+/// What the service of a state directory remembers, whether it runs or not, without its lock and without a trace: a file
+/// that this made as root would be one that the service cannot write. `None` when nobody can tell.
+pub fn look_for_refusals(state_dir: &Path) -> Option<Vec<Refusal>> {
+    let path = state_dir.join(FILE_NAME);
+    let beside = |ending: &str| state_dir.join(format!("{FILE_NAME}{ending}")).exists();
+    let address = percent_encode(path.to_str()?);
+    let address = match (beside("-wal"), beside("-shm")) {
+        (true, true) => format!("file:{address}?mode=ro"),
+        // Closed as it should be: nobody writes, and SQLite need not make the files with which readers and writer agree.
+        (false, _) => format!("file:{address}?mode=ro&immutable=1"),
+        (true, false) => return None,
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(address, flags).ok()?;
+    connection.busy_timeout(std::time::Duration::from_secs(1)).ok()?;
+    all(&connection).ok()
 }

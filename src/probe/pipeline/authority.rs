@@ -100,7 +100,7 @@ fn weigh(certificate: &gio::TlsCertificate, target: &Target) -> Result<(), TlsFa
     if !target.trust.verify {
         return Ok(());
     }
-    let identity = gio::NetworkAddress::new(&target.host, target.port);
+    let identity = gio::NetworkAddress::new(target.host_without_zone(), target.port);
     let mut flags = gio::TlsCertificateFlags::UNKNOWN_CA;
     for pem in certificates_in_pem(target.trust.authorities.as_deref().unwrap_or_default()) {
         let Ok(authority) = gio::TlsCertificate::from_pem(pem) else { continue };

@@ -43,7 +43,8 @@ fn ask(target: &Target, deadline: Instant) -> Option<String> {
 /// A GET without credentials.
 pub fn bare_get(target: &Target) -> String {
     let path = target.location.splitn(4, '/').nth(3).unwrap_or_default();
-    let host = if target.host.contains(':') { format!("[{}]", target.host) } else { target.host.clone() };
+    let host = target.host_without_zone();
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     format!("GET /{path} HTTP/1.1\r\nHost: {host}:{}\r\nConnection: close\r\n\r\n", target.port)
 }
 

@@ -1,20 +1,26 @@
 //! A connection to a camera that is not GStreamer's: plain or TLS, its certificate judged in its own handshake.
 
 use std::cell::RefCell;
-use std::io::{self, ErrorKind};
+use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use gio::glib;
 use gio::prelude::*;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
 use super::authority;
 use crate::model::Stage;
 use crate::probe::certificate::TlsFault;
-use crate::probe::classify::End;
+use crate::probe::classify::{End, more_telling};
 use crate::probe::protocol::Target;
 use crate::probe::resolve::resolve;
+
+/// Addresses of one name that are tried.
+const MOST_ATTEMPTS: usize = 2;
 
 /// What the watching thread needs: a name, a channel and a wait.
 const WATCHING_STACK_BYTES: usize = 64 * 1024;
@@ -62,18 +68,23 @@ pub fn dial(
 ) -> Result<Dialled, (Stage, End)> {
     begins(Stage::Connect);
     let addresses = resolve(&target.host, target.port, deadline).map_err(|end| (Stage::Resolve, end))?;
-    let mut failed = End::NameUnknown;
-    for address in addresses.into_iter().take(2) {
-        let address = gio::InetSocketAddress::from(address);
-        match connect(&address, deadline, cancel) {
+    let (mut failed, mut attempts) = (End::NameUnknown, 0);
+    for address in addresses {
+        match connect(address, deadline, cancel) {
             Ok(stream) if !target.is_tls() => return Ok(Dialled::new(stream.upcast(), cancel)),
             Ok(stream) => {
                 begins(Stage::Tls);
                 let stream = shake_hands(&stream, target, cancel).map_err(|end| (Stage::Tls, end))?;
                 return Ok(Dialled::new(stream.upcast(), cancel));
             }
-            Err(error) if is_silence(&error) => failed = End::Deadline { since_media: None },
-            Err(error) => failed = End::Connect(kind_of(&error)),
+            Err(end) => {
+                // An address without a route costs nothing and nobody.
+                attempts += usize::from(end != End::Connect(Errno::NETUNREACH));
+                failed = more_telling(failed, end);
+            }
+        }
+        if attempts == MOST_ATTEMPTS {
+            break;
         }
     }
     Err((Stage::Connect, failed))
@@ -105,16 +116,29 @@ fn cancel_at(cancel: &gio::Cancellable, deadline: Instant) -> Option<SyncSender<
     started.ok().map(|_| timer)
 }
 
-fn connect(
-    address: &gio::InetSocketAddress,
-    deadline: Instant,
-    cancel: &gio::Cancellable,
-) -> Result<gio::SocketConnection, glib::Error> {
-    let socket = gio::Socket::new(address.family(), gio::SocketType::Stream, gio::SocketProtocol::Tcp)?;
-    // In whole seconds: a second late, it is only for the case that nobody cancels.
+/// The socket is made by hand, because GLib keeps only some of what the system says and drops the interface of a
+/// link-local address.
+fn connect(address: SocketAddr, deadline: Instant, cancel: &gio::Cancellable) -> Result<gio::SocketConnection, End> {
+    let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None).map_err(End::Connect)?;
+    match rustix::net::connect(&socket, &address) {
+        Ok(()) | Err(Errno::INPROGRESS) => {}
+        Err(error) => return Err(End::Connect(error)),
+    }
+    let socket = gio::Socket::from_fd(socket).map_err(|_| End::Overloaded)?;
+    // A second late, it is only for the case that nobody cancels.
     let left = deadline.saturating_duration_since(Instant::now()) + Duration::from_secs(1);
     socket.set_timeout(u32::try_from(left.as_secs()).unwrap_or(60).max(1));
-    SocketExt::connect(&socket, address, Some(cancel))?;
+    let left_us = i64::try_from(left.as_micros()).unwrap_or(i64::MAX);
+    if socket.condition_timed_wait(glib::IOCondition::OUT, left_us, Some(cancel)).is_err() {
+        return Err(End::Deadline { since_media: None });
+    }
+    if let Err(error) = sockopt::socket_error(&socket).and_then(|outcome| outcome) {
+        return Err(End::Connect(error));
+    }
+    // Asked once more, so that GLib knows, too, that it is connected.
+    socket.check_connect_result().map_err(|_| End::Connect(Errno::CONNABORTED))?;
     Ok(socket.connection_factory_create_connection())
 }
 
@@ -124,7 +148,7 @@ fn shake_hands(
     cancel: &gio::Cancellable,
 ) -> Result<gio::TlsClientConnection, End> {
     authority::prepare();
-    let identity = gio::NetworkAddress::new(&target.host, target.port);
+    let identity = gio::NetworkAddress::new(target.host_without_zone(), target.port);
     let tls = gio::TlsClientConnection::new(stream, Some(&identity)).map_err(|_| End::Tls(TlsFault::Handshake))?;
     // Cameras close as they like; a keyframe that is whole needs no farewell.
     tls.set_require_close_notify(false);
@@ -156,12 +180,4 @@ fn shake_hands(
 /// Time ran out, or somebody said so.
 fn is_silence(error: &glib::Error) -> bool {
     error.matches(gio::IOErrorEnum::TimedOut) || error.matches(gio::IOErrorEnum::Cancelled)
-}
-
-fn kind_of(error: &glib::Error) -> ErrorKind {
-    match error.kind::<gio::IOErrorEnum>() {
-        Some(gio::IOErrorEnum::ConnectionRefused) => ErrorKind::ConnectionRefused,
-        Some(gio::IOErrorEnum::BrokenPipe) => ErrorKind::ConnectionReset,
-        _ => ErrorKind::HostUnreachable,
-    }
 }

@@ -65,7 +65,8 @@ impl Drop for Relay {
 
 /// `host:port`, an IPv6 address in brackets.
 fn authority(target: &Target) -> String {
-    let host = if target.host.contains(':') { format!("[{}]", target.host) } else { target.host.clone() };
+    let host = target.host_without_zone();
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     format!("{host}:{}", target.port)
 }
 

@@ -1,7 +1,9 @@
 //! What GStreamer does not tell of a failure, one bare connection without credentials does.
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
 
 use super::challenge::bare_get;
 use super::dial::{Dialled, dial_until};
@@ -22,7 +24,7 @@ pub fn at_a_failure(target: &Target, current: Stage) -> (Stage, End) {
         // It failed for `rtspsrc` and not for us.
         Ok(_) if target.is_tls() => (Stage::Tls, End::Tls(TlsFault::Handshake)),
         Ok(_) => (current, End::Protocol),
-        Err((Stage::Connect, End::Deadline { .. })) => (Stage::Connect, End::Connect(ErrorKind::TimedOut)),
+        Err((Stage::Connect, End::Deadline { .. })) => (Stage::Connect, End::Connect(Errno::TIMEDOUT)),
         Err(told) => told,
     }
 }
@@ -46,7 +48,7 @@ pub fn at_the_deadline(target: &Target, stage: Stage) -> Option<(Stage, End)> {
         }
         // With RTSP, and behind the relay, the first connection is known to have been accepted.
         Err((Stage::Connect, End::Deadline { .. })) if stage == Stage::Request && !target.is_tls() => {
-            Some((Stage::Connect, End::Connect(ErrorKind::TimedOut)))
+            Some((Stage::Connect, End::Connect(Errno::TIMEDOUT)))
         }
         Err(_) => None,
     }

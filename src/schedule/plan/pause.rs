@@ -34,12 +34,12 @@ impl Plan {
         self.guard.paused_until(&CameraAccount::of(stream)?, now)
     }
 
-    pub(super) fn forget_accounts(&mut self, config: &Config) {
+    pub(super) fn configure_accounts(&mut self, config: &Config, now: Duration) {
         let configured: HashSet<_> = config.streams.iter().filter_map(|stream| CameraAccount::of(stream)).collect();
-        self.refusals_changed |= self.guard.retain(&configured);
+        self.refusals_changed |= self.guard.configure(configured, now);
     }
 
-    /// True while as many probes use the account of this stream as may be refused.
+    /// True while as many probes use device and user of this stream as may be refused.
     pub(super) fn must_wait_for_account(&self, id: &StreamId, now: Duration) -> bool {
         let Some(account) = self.streams.get(id).and_then(|planned| CameraAccount::of(&planned.stream)) else {
             return false;
@@ -47,9 +47,10 @@ impl Plan {
         if self.guard.paused_until(&account, now).is_some() {
             return false;
         }
-        let at_once = self.guard.at_once(&account);
-        let uses = |flight: &&super::Flight| flight.account.as_ref() == Some(&account);
-        at_once != usize::MAX && self.flights.values().filter(uses).count() >= at_once
+        let at_once = self.guard.at_once(&account, now);
+        let competes =
+            |flight: &&super::Flight| flight.account.as_ref().is_some_and(|other| self.guard.competes(&account, other));
+        at_once != usize::MAX && self.flights.values().filter(competes).count() >= at_once
     }
 
     /// A probe with this account ended.
@@ -64,3 +65,6 @@ impl Plan {
         self.refusals_changed |= self.guard.learn(account, verdict, now, at);
     }
 }
+
+#[cfg(test)]
+mod tests;
