@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::PROGRAM;
 use common::fates::{Fate, full_port, http_fates, rtsp_fates};
+use common::{PROGRAM, probe_json, probe_json_of, stage_and_reason};
 use futures_util::StreamExt as _;
 use streampulse::simulator::{Simulator, SimulatorOptions};
 
@@ -15,23 +15,11 @@ struct Row {
     reason: &'static str,
 }
 
+const TIMEOUT: [&str; 2] = ["--timeout", "3s"];
+
 /// What the program says of a URL: `stage reason`.
 async fn verdict(url: &str) -> String {
-    verdict_of(tokio::process::Command::new(PROGRAM), url).await
-}
-
-/// What it says when it is started by this command.
-async fn verdict_of(mut program: tokio::process::Command, url: &str) -> String {
-    let output = program
-        .args(["probe", url, "--json", "--timeout", "3s"])
-        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
-        .output()
-        .await
-        .expect("streampulse probe");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let report: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
-    let said = |field: &str| report[field].as_str().unwrap_or_default().to_owned();
-    format!("{} {}", said("stage"), said("reason"))
+    stage_and_reason(&probe_json(url, &TIMEOUT).await)
 }
 
 /// Plays the rows, a few at a time, and compares them all before it complains.
@@ -127,7 +115,7 @@ async fn what_this_machine_lacks_is_not_the_cameras_fault() {
     ] {
         for (scheme, path) in [("rtsp", "stream1"), ("http", "video.mjpg"), ("https", "video.mjpg")] {
             let url = format!("{scheme}://{host}:8899/{path}");
-            let said = verdict_of(isolated(network).await, &url).await;
+            let said = stage_and_reason(&probe_json_of(isolated(network).await, &url, &TIMEOUT).await);
             if said != expected {
                 wrong.push(format!("{what}, {scheme}: {said}, expected {expected}"));
             }

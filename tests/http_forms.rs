@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{PROGRAM, fixture};
+use common::{fixture, probe_json};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -43,14 +43,9 @@ async fn verdict(form: Form) -> Value {
             let _ = answer(stream, form.clone()).await;
         }
     });
-    let output = tokio::process::Command::new(PROGRAM)
-        .args(["probe", &url, "--json", "--timeout", "4s"])
-        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
-        .output()
-        .await
-        .expect("streampulse probe");
+    let report = probe_json(&url, &["--timeout", "4s"]).await;
     serving.abort();
-    serde_json::from_slice(&output.stdout).expect("JSON")
+    report
 }
 
 fn jpeg() -> Vec<u8> {

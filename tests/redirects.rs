@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::PROGRAM;
 use common::certificates::self_signed;
+use common::probe_json;
 use streampulse::simulator::{Auth, Fault, SimulatedCamera, Simulator, SimulatorOptions, clips};
 
 /// A place to redirect to. Faults are plain values; the few texts of a test may stay.
@@ -16,14 +16,7 @@ fn with_status(status: u16, url: String) -> Fault {
 }
 
 async fn probe(url: &str) -> serde_json::Value {
-    let output = tokio::process::Command::new(PROGRAM)
-        .args(["probe", url, "--json", "--timeout", "5s", "--insecure"])
-        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
-        .output()
-        .await
-        .expect("streampulse probe");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    probe_json(url, &["--timeout", "5s", "--insecure"]).await
 }
 
 const HERE: [u8; 4] = [127, 8, 0, 1];

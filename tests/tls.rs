@@ -3,7 +3,7 @@
 mod common;
 
 use common::certificates::{Authority, Identity, self_signed};
-use common::{PROGRAM, request};
+use common::{probe_json, request, stage_and_reason};
 use futures_util::StreamExt as _;
 use streampulse::model::{Fingerprint, Reason, Trust};
 use streampulse::probe::Prober as _;
@@ -56,21 +56,8 @@ fn rows(what: &str, identity: Option<&Identity>, arguments: &[&str], expected: &
 
 /// What the program says of a URL.
 async fn probe(url: &str, arguments: &[String]) -> serde_json::Value {
-    let output = tokio::process::Command::new(PROGRAM)
-        .args(["probe", url, "--json", "--timeout", "3s"])
-        .args(arguments)
-        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
-        .output()
-        .await
-        .expect("streampulse probe");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    serde_json::from_str(&text)
-        .unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)))
-}
-
-fn verdict(report: &serde_json::Value) -> String {
-    let said = |field: &str| report[field].as_str().unwrap_or_default().to_owned();
-    format!("{} {}", said("stage"), said("reason"))
+    let arguments: Vec<_> = ["--timeout", "3s"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
+    probe_json(url, &arguments).await
 }
 
 /// Plays the rows, a few at a time, and compares them all before it complains.
@@ -87,7 +74,7 @@ async fn expect(rows: Vec<Row>) {
                 };
                 let report = probe(&url, &row.arguments).await;
                 let message = report["message"].as_str().unwrap_or_default();
-                let right = verdict(&report) == row.expected && message.contains(&row.detail);
+                let right = stage_and_reason(&report) == row.expected && message.contains(&row.detail);
                 (!right).then(|| format!("{}: {report}\n    expected {} {}", row.what, row.expected, row.detail))
             }
         })

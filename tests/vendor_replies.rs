@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use common::{PROGRAM, fixture};
+use common::{fixture, probe_json, stage_and_reason};
 use futures_util::StreamExt as _;
 use streampulse::simulator::{
     Auth, Fault, Method, ParameterSets, SimulatedCamera, Simulator, SimulatorOptions, Start, Transports, clips,
@@ -97,22 +97,15 @@ impl Recorded {
     }
 }
 
-/// What the program says of a URL: `ok` with a picture, else `stage reason`.
+/// What the program says of a URL: `ok` with a picture, else `stage reason`; and all of it.
 async fn verdict(url: &str) -> (String, String) {
-    let output = tokio::process::Command::new(PROGRAM)
-        .args(["probe", url, "--json", "--timeout", "5s"])
-        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
-        .output()
-        .await
-        .expect("streampulse probe");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let report: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
-    let said = |field: &str| report[field].as_str().unwrap_or_default().to_owned();
-    if said("outcome") == "ok" {
+    let report = probe_json(url, &["--timeout", "5s"]).await;
+    let text = report.to_string();
+    if report["outcome"] == "ok" {
         assert!(report["video"]["width"].as_u64().is_some(), "{text}");
         return ("ok".to_owned(), text);
     }
-    (format!("{} {}", said("stage"), said("reason")), text)
+    (stage_and_reason(&report), text)
 }
 
 #[tokio::test(flavor = "multi_thread")]

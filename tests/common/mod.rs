@@ -17,6 +17,25 @@ use streampulse::simulator::Clip;
 /// The program under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_streampulse");
 
+/// What `streampulse probe --json` says of a URL, with these further arguments.
+pub async fn probe_json(url: &str, arguments: &[&str]) -> serde_json::Value {
+    probe_json_of(tokio::process::Command::new(PROGRAM), url, arguments).await
+}
+
+/// What it says when it is started by this command.
+pub async fn probe_json_of(mut program: tokio::process::Command, url: &str, arguments: &[&str]) -> serde_json::Value {
+    let program = program.args(["probe", url, "--json"]).args(arguments);
+    let output = program.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR")).output().await.expect("streampulse probe");
+    let [said, complaint] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}{complaint}"))
+}
+
+/// Where it ended and why: `stage reason`.
+pub fn stage_and_reason(report: &serde_json::Value) -> String {
+    let said = |field: &str| report[field].as_str().unwrap_or_default();
+    format!("{} {}", said("stage"), said("reason"))
+}
+
 /// A file of `tests/fixtures`.
 pub fn fixture(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path)

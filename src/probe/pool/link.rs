@@ -187,6 +187,15 @@ impl Link {
         }
     }
 
+    /// Tells those that overran; `suspect` is told of each stream first.
+    pub fn blame(&self, now: Instant, suspect: impl Fn(&str)) {
+        for probe in self.lock().values_mut().filter(|probe| probe.overran(now)) {
+            suspect(&probe.key);
+            let stage = probe.stage();
+            probe.tell(Answer::Overran(stage));
+        }
+    }
+
     /// Ends every probe of a dead worker.
     pub fn lose_all(&self, end: impl Fn(&InFlight, usize) -> Answer) {
         let lost: Vec<_> = self.lock().drain().map(|(_, probe)| probe).collect();

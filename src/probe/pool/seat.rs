@@ -252,24 +252,27 @@ impl Seat {
         self.unpublish(link);
         // The next worker need not wait for the end of this one.
         drop(retire);
-        let ended_at = Instant::now();
+        let now = Instant::now();
+        let refuse_hardware = |key: &str| {
+            if self.with_hardware {
+                self.shared.memory.refuse_hardware(key, LOST_WITH_IT, now);
+            }
+        };
+        if matches!(ending, Ending::Overran) {
+            // At once: the others have to wait for the end of their sessions before they may begin new ones.
+            link.blame(now, |key| {
+                self.shared.memory.suspect(key);
+                refuse_hardware(key);
+            });
+        }
         worker.end(ending.patience()).await;
+        let is_unclear = matches!(ending, Ending::Died | Ending::Mute | Ending::Bloated);
         link.lose_all(|probe, count| {
-            let suspect = match ending {
-                Ending::Closed => false,
-                Ending::Overran => probe.overran(ended_at),
-                Ending::Died | Ending::Mute | Ending::Bloated => probe.is_decoding() || count == 1,
-            };
-            if self.with_hardware && suspect {
-                self.shared.memory.refuse_hardware(&probe.key, LOST_WITH_IT, ended_at);
+            let suspect = is_unclear && (probe.is_decoding() || count == 1);
+            if suspect {
+                refuse_hardware(&probe.key);
             }
-            match ending {
-                Ending::Overran if suspect => {
-                    self.shared.memory.suspect(&probe.key);
-                    Answer::Overran(probe.stage())
-                }
-                _ => Answer::Lost { suspect },
-            }
+            Answer::Lost { suspect }
         });
         self.shared.room.notify_waiters();
     }
