@@ -215,3 +215,27 @@ async fn a_probe_that_overruns_is_quarantined_and_the_others_are_not_failed() {
     assert_eq!(pool.measures().suspects, 0, "trusted again");
     pool.close().await;
 }
+
+/// A header that comes a byte a second cannot be given up in the middle: its worker has to be killed. The probe beside it
+/// ends as if nothing were.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_that_does_not_hang_up_costs_its_neighbours_nothing() {
+    let drips = SimulatedCamera::rtsp("drips", clips::gate()).fault(Fault::Drips);
+    let fence = SimulatedCamera::rtsp("fence", clips::gate()).fault(Fault::NoKeyframe);
+    let simulator = Simulator::start(SimulatorOptions::new([drips, fence])).await.expect("simulator");
+    let pool = Arc::new(Pool::start(pool_options().with_workers(1)).await.expect("pool"));
+    let probe = |name: &str, seconds| {
+        let request = ProbeRequest { timeout: Duration::from_secs(seconds), ..request(name, &simulator.url(name)) };
+        let pool = pool.clone();
+        tokio::spawn(async move { pool.probe(request).await.report.reason() })
+    };
+    let first = pool.measures().worker_pids;
+    let (drips, fence) = (probe("drips", 3), probe("fence", 7));
+    assert_eq!(drips.await.expect("a report"), Reason::ResponseTimeout);
+    assert_eq!(fence.await.expect("a report"), Reason::NoKeyframe);
+    let counts = simulator.counts_when("fence", PATIENCE, |counts| counts.sessions_open == 0).await.expect("an end");
+    assert_eq!((counts.plays, counts.teardowns), (1, 1), "begun once");
+    assert_eq!((pool.measures().suspects, pool.measures().restarts_total), (1, 1));
+    assert_ne!(pool.measures().worker_pids, first, "the worker was replaced meanwhile");
+    pool.close().await;
+}

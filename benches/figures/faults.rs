@@ -31,9 +31,7 @@ pub async fn verdicts() {
     let fates: Vec<Fate> = rtsp_fates().into_iter().chain(http_fates()).collect();
     let simulator = Simulator::start(SimulatorOptions::new(fates.iter().map(|(_, camera, ..)| camera.clone())));
     let simulator = simulator.await.unwrap();
-    let registry = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-registry.bin");
-    let options = PoolOptions { program: env!("CARGO_BIN_EXE_streampulse").into(), ..PoolOptions::new(registry) };
-    let pool = Pool::start(options.with_workers(2)).await.unwrap();
+    let pool = start(2).await;
     println!("{} faults, timeout {} s, {AT_ONCE} at once, 2 workers", fates.len(), TIMEOUT.as_secs());
     for round in ["first", "second"] {
         let done = Arc::new(AtomicBool::new(false));
@@ -57,12 +55,21 @@ pub async fn verdicts() {
         }
     }
     println!("  workers lost {}, streams in quarantine {}", pool.measures().restarts_total, pool.measures().suspects);
+    pool.close().await;
     let mut respawn_ms = Vec::new();
     for _ in 0..RESPAWNS {
+        // A new pool each time: one that loses worker after worker waits before the next.
+        let pool = start(1).await;
         respawn_ms.push(to_ms(respawn(&pool).await));
+        pool.close().await;
     }
     println!("  to respawn one that is killed: {:.0} ms (median of {RESPAWNS})\n", crate::machine::median(respawn_ms));
-    pool.close().await;
+}
+
+async fn start(workers: usize) -> Pool {
+    let registry = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-registry.bin");
+    let options = PoolOptions { program: env!("CARGO_BIN_EXE_streampulse").into(), ..PoolOptions::new(registry) };
+    Pool::start(options.with_workers(workers)).await.unwrap()
 }
 
 async fn probe(pool: &Pool, simulator: &Simulator, (what, _, stage, reason): &Fate) -> Ended {

@@ -1,7 +1,7 @@
 //! The worker pool: the [`Prober`] of the service.
 //!
 //! Each *seat* keeps one worker process alive and carries many probes at once. A probe that overran, or was in a
-//! decoder when its worker died, is a suspect: it runs alone in the quarantine seat until it has ended clean
+//! decoder when its worker died, is a suspect: it runs alone in a seat of the quarantine until it has ended clean
 //! [`CLEAN_PROBES`] times. The other probes of a lost worker are run again elsewhere; none of them is failed.
 //!
 //! One more worker has the hardware decoders, where there are any; it receives and decodes the streams that they take.
@@ -235,8 +235,7 @@ impl Inner {
             tokio::pin!(room);
             room.as_mut().enable();
             if way.alone {
-                // The quarantine worker is started when it is first needed. A failure is logged there; no room is the answer.
-                let _ = self.seats.quarantine.open().await;
+                self.seats.open_quarantine().await;
             }
             if let Some(running) = self.seats.with_room(way).and_then(|seat| seat.begin(key, target)) {
                 return running.answer().await;

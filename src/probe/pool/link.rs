@@ -58,10 +58,12 @@ pub struct InFlight {
     pub verdict: Option<Box<ProbeReport>>,
     /// When the verdict is told, hung up or not.
     pub told_at: Instant,
-    /// When the worker is killed for it.
+    /// When its worker is lost for it.
     pub hard_deadline: Instant,
     /// How far it is.
     pub progress: Progress,
+    /// It overran, and its stream is a suspect.
+    pub blamed: bool,
 }
 
 /// How far a probe is, as its worker said.
@@ -83,7 +85,7 @@ const DECODE_LIMIT: Duration = Duration::from_secs(5);
 const IN_THE_WAY: Duration = Duration::from_secs(2);
 
 impl InFlight {
-    /// True when the worker is to be killed for it. One that waits for a decoder is not, and gives up at its deadline; if it
+    /// True when its worker is lost for it. One that waits for a decoder is not, and gives up at its deadline; if it
     /// does not, it is hanging up that hangs.
     pub fn overran(&self, now: Instant) -> bool {
         match self.progress {
@@ -187,13 +189,26 @@ impl Link {
         }
     }
 
-    /// Tells those that overran; `suspect` is told of each stream first.
-    pub fn blame(&self, now: Instant, suspect: impl Fn(&str)) {
-        for probe in self.lock().values_mut().filter(|probe| probe.overran(now)) {
+    /// Tells those that overran, once; `suspect` is told of each stream first. True when there were any.
+    pub fn blame(&self, now: Instant, suspect: impl Fn(&str)) -> bool {
+        let mut any = false;
+        for probe in self.lock().values_mut().filter(|probe| !probe.blamed && probe.overran(now)) {
+            (probe.blamed, any) = (true, true);
             suspect(&probe.key);
             let stage = probe.stage();
             probe.tell(Answer::Overran(stage));
         }
+        any
+    }
+
+    /// True when a picture has been in a decoder for too long: all that follow wait for it.
+    pub fn is_decoder_stuck(&self, now: Instant) -> bool {
+        self.lock().values().any(|probe| probe.is_decoding() && probe.overran(now))
+    }
+
+    /// True when the end of any probe is still to be told.
+    pub fn is_waited_for(&self) -> bool {
+        self.lock().values().any(|probe| probe.answer.is_some())
     }
 
     /// Ends every probe of a dead worker.
@@ -234,7 +249,8 @@ mod tests {
         let overran = |progress, seconds| {
             let (told_at, hard_deadline) = (after(10.35), after(12.0));
             let key = "gate".to_owned();
-            InFlight { key, answer: None, verdict: None, told_at, hard_deadline, progress }.overran(after(seconds))
+            InFlight { key, answer: None, verdict: None, told_at, hard_deadline, progress, blamed: false }
+                .overran(after(seconds))
         };
         for (progress, not_yet, at_last) in [
             (Progress::Receiving, 11.9, 12.0),

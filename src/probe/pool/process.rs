@@ -23,6 +23,8 @@ const TICK: Duration = Duration::from_millis(125);
 const MUTE: Duration = Duration::from_secs(3);
 /// How long a worker may take to hang up its sessions when it is closed.
 const GOODBYE: Duration = Duration::from_millis(1_500);
+/// How long a probe that does not hang up is suffered for the sake of those beside it.
+const SUFFERED: Duration = Duration::from_secs(15);
 /// How long when one of its probes is stuck: enough for the TEARDOWNs of the others.
 const LAST_WORDS: Duration = Duration::from_millis(600);
 
@@ -112,6 +114,7 @@ impl Worker {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut pings, mut last_word) = (0, Instant::now());
+        let mut stuck_since = None;
         loop {
             tokio::select! {
                 // What the worker has said comes before the judgement that it says nothing.
@@ -151,8 +154,12 @@ impl Worker {
                     if pings > 0 && now.duration_since(last_word) > MUTE {
                         return Ending::Mute;
                     }
-                    if self.link.lock().values().any(|probe| probe.overran(now)) {
+                    if self.link.is_decoder_stuck(now) {
                         return Ending::Overran;
+                    }
+                    if self.link.blame(now, |key| seat.suspect(key, now)) {
+                        seat.lose(&self.link);
+                        stuck_since.get_or_insert(now);
                     }
                     match self.resident.bytes() {
                         Some(bytes) if bytes > 2 * seat.memory_limit_bytes() => return Ending::Bloated,
@@ -169,6 +176,10 @@ impl Worker {
                         if self.link.lock().is_empty() {
                             return Ending::Closed;
                         }
+                    }
+                    // The probes beside one that does not hang up need not begin anew for it, but it may be busy with that.
+                    if stuck_since.is_some_and(|since| now >= since + SUFFERED || !self.link.is_waited_for()) {
+                        return Ending::Overran;
                     }
                     pings += 1;
                     if let Ok(frame) = encode(&ToWorker::Ping { number: pings }, &[]) {

@@ -19,10 +19,14 @@ const START: Duration = Duration::from_secs(5);
 /// few times (raspberrypi/firmware#1845).
 const LIVES_LONGER: u64 = 20;
 
+/// So many suspects are probed at once. One that holds its worker to the deadline, as most do, keeps it for most of a
+/// heartbeat; the others would wait and at last be called `overloaded`.
+const QUARANTINE_SEATS: usize = 4;
+
 /// How one attempt is to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Way {
-    /// In the quarantine worker, in software: what took a worker down is kept away from the devices, too.
+    /// In a worker of the quarantine, in software: what took a worker down is kept away from the devices, too.
     pub alone: bool,
     /// What it may use of the hardware decoders.
     pub hardware: HardwareUse,
@@ -51,8 +55,8 @@ impl Way {
 pub struct Seats {
     /// Without devices.
     pub ordinary: Vec<Arc<Seat>>,
-    /// For one probe at a time.
-    pub quarantine: Arc<Seat>,
+    /// Each for one probe at a time; started when they are needed.
+    quarantine: Vec<Arc<Seat>>,
     /// With the hardware decoders; empty when there are none, or when they are off.
     hardware: OnceLock<Arc<Seat>>,
     setting: Hardware,
@@ -64,7 +68,9 @@ impl Seats {
         let seat = |options: PoolOptions| Arc::new(Seat::new(options, shared.clone()));
         Self {
             ordinary: (0..options.workers.max(1)).map(|_| seat(options.clone())).collect(),
-            quarantine: seat(PoolOptions { probes_in_flight: 1, decode_slots: 1, ..options.clone() }),
+            quarantine: (0..QUARANTINE_SEATS)
+                .map(|_| seat(PoolOptions { probes_in_flight: 1, decode_slots: 1, ..options.clone() }))
+                .collect(),
             hardware: OnceLock::new(),
             setting: options.hardware,
         }
@@ -72,7 +78,17 @@ impl Seats {
 
     /// Every one of them.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Seat>> {
-        self.ordinary.iter().chain([&self.quarantine]).chain(self.hardware.get())
+        self.ordinary.iter().chain(&self.quarantine).chain(self.hardware.get())
+    }
+
+    /// Starts one more worker of the quarantine when those that there are have no room. A failure is logged there.
+    pub async fn open_quarantine(&self) {
+        if self.quarantine.iter().any(|seat| seat.has_room()) {
+            return;
+        }
+        if let Some(seat) = self.quarantine.iter().find(|seat| !seat.is_open()) {
+            let _logged = seat.open().await;
+        }
     }
 
     /// True when there may be hardware decoders to choose from.
@@ -135,7 +151,7 @@ impl Seats {
     pub fn with_room(&self, way: &Way) -> Option<&Arc<Seat>> {
         let has_room = |seat: &&Arc<Seat>| seat.has_room();
         if way.alone {
-            return Some(&self.quarantine).filter(has_room);
+            return self.quarantine.iter().find(has_room);
         }
         let ordinary = || self.ordinary.iter().filter(has_room).min_by_key(|seat| seat.in_flight());
         let Some(hardware) = self.hardware.get() else { return ordinary() };

@@ -141,6 +141,7 @@ impl Seat {
                 told_at: deadline + HANG_UP,
                 hard_deadline: deadline + GRACE,
                 progress: Progress::Receiving,
+                blamed: false,
             };
             in_flight.insert(id, probe);
         }
@@ -185,6 +186,26 @@ impl Seat {
         let mut current = self.link.lock().unwrap_or_else(PoisonError::into_inner);
         if current.as_ref().is_some_and(|now| Arc::ptr_eq(now, link)) {
             *current = None;
+        }
+    }
+
+    /// A probe of this stream overran: it runs alone from now on.
+    pub fn suspect(&self, key: &str, now: Instant) {
+        self.shared.memory.suspect(key);
+        self.refuse_hardware(key, now);
+    }
+
+    fn refuse_hardware(&self, key: &str, now: Instant) {
+        if self.with_hardware {
+            self.shared.memory.refuse_hardware(key, LOST_WITH_IT, now);
+        }
+    }
+
+    /// This worker will have to be killed: the next one takes its place, and it ends when those that it has have ended.
+    pub fn lose(&self, link: &Arc<Link>) {
+        if self.is_published(link) {
+            self.shared.restarts_total.fetch_add(1, Ordering::Relaxed);
+            self.unpublish(link);
         }
     }
 
@@ -253,24 +274,16 @@ impl Seat {
         // The next worker need not wait for the end of this one.
         drop(retire);
         let now = Instant::now();
-        let refuse_hardware = |key: &str| {
-            if self.with_hardware {
-                self.shared.memory.refuse_hardware(key, LOST_WITH_IT, now);
-            }
-        };
         if matches!(ending, Ending::Overran) {
             // At once: the others have to wait for the end of their sessions before they may begin new ones.
-            link.blame(now, |key| {
-                self.shared.memory.suspect(key);
-                refuse_hardware(key);
-            });
+            link.blame(now, |key| self.suspect(key, now));
         }
         worker.end(ending.patience()).await;
         let is_unclear = matches!(ending, Ending::Died | Ending::Mute | Ending::Bloated);
         link.lose_all(|probe, count| {
             let suspect = is_unclear && (probe.is_decoding() || count == 1);
             if suspect {
-                refuse_hardware(&probe.key);
+                self.refuse_hardware(&probe.key, now);
             }
             Answer::Lost { suspect }
         });
