@@ -10,6 +10,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::Hardware;
 use crate::model::{Fingerprint, Transport};
+use crate::probe::pipeline;
+use crate::probe::worker::{Duties, run as run_worker};
 
 /// `sysexits.h`: the command line was wrong.
 pub const EX_USAGE: u8 = 64;
@@ -61,6 +63,9 @@ enum Command {
         /// Open the hardware decoders, if there are any.
         #[arg(long)]
         hardware: bool,
+        /// Run when nobody else wants the processor.
+        #[arg(long)]
+        background: bool,
         /// Only look for plugins and write the registry.
         #[arg(long)]
         warm_registry: bool,
@@ -175,18 +180,15 @@ pub fn run() -> u8 {
             with_runtime(serve::demo(listen))
         }
         Some(Command::CheckConfig { file }) => serve::check_config(&file.unwrap_or(config)),
-        Some(Command::Worker { warm_registry, decode_slots, hardware }) => {
-            worker(warm_registry, decode_slots, hardware)
+        Some(Command::Worker { warm_registry: true, .. }) => worker(pipeline::init()),
+        Some(Command::Worker { decode_slots, hardware, background, .. }) => {
+            worker(run_worker(Duties { decode_slots, with_hardware: hardware, in_background: background }))
         }
         Some(Command::Probe(probe_arguments)) => with_runtime(probe::run(&config, probe_arguments)),
     }
 }
 
-fn worker(warm_registry: bool, decode_slots: usize, hardware: bool) -> u8 {
-    let done = match warm_registry {
-        true => crate::probe::pipeline::init(),
-        false => crate::probe::worker::run(decode_slots, hardware),
-    };
+fn worker(done: anyhow::Result<()>) -> u8 {
     if done.is_ok() { 0 } else { EX_SOFTWARE }
 }
 

@@ -15,6 +15,7 @@ use streampulse::config::Hardware;
 use streampulse::model::{Codec, Outcome, Reason, Stage, VideoFacts};
 use streampulse::probe::decoders::{Flaw, NotUsed};
 use streampulse::probe::pool::{CLEAN_PROBES, Pool, PoolOptions};
+use streampulse::probe::worker::{Duties, run};
 use streampulse::probe::{Probed, Prober as _};
 use streampulse::simulator::{Fault, SimulatedCamera, Simulator, SimulatorOptions, Start, clips};
 
@@ -33,7 +34,8 @@ fn worker() {
     let Ok(arguments) = std::env::var(WORKER) else { return };
     stand_in::register(&std::env::var(STAND_INS).expect("stand-ins"));
     if !arguments.contains("--warm-registry") {
-        streampulse::probe::worker::run(1, arguments.contains("--hardware")).expect("a worker");
+        let with_hardware = arguments.contains("--hardware");
+        run(Duties { decode_slots: 1, with_hardware, in_background: false }).expect("a worker");
     }
     std::process::exit(0);
 }

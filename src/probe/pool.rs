@@ -49,6 +49,8 @@ pub struct PoolOptions {
     pub decode_slots: usize,
     /// Probes in flight in each.
     pub probes_in_flight: usize,
+    /// They run when nobody else wants the processor.
+    pub in_background: bool,
     /// A worker is replaced after this many probes.
     pub retire_after_probes: u64,
     /// A worker that holds more (resident bytes) is replaced; at twice this it is killed.
@@ -70,6 +72,7 @@ impl PoolOptions {
             workers,
             decode_slots: cores.div_ceil(workers),
             probes_in_flight: 100,
+            in_background: false,
             retire_after_probes: 5_000,
             memory_limit_bytes: spawn::memory_limit_bytes(workers),
             registry,

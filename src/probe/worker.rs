@@ -33,14 +33,31 @@ const STACK_BYTES: usize = 256 * 1024;
 /// How long a worker whose monitor is gone may take to hang up its sessions.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// Runs a worker on the socket that is its standard input. With `with_hardware` it has the hardware decoders.
+/// What a worker in the background adds to its niceness (setpriority(2)): it gets a tenth of what another one gets.
+const BACKGROUND: i32 = 10;
+
+/// What a worker is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Duties {
+    /// Decoding threads.
+    pub decode_slots: usize,
+    /// It has the hardware decoders.
+    pub with_hardware: bool,
+    /// It runs when nobody else wants the processor: its cameras have been seen to waste it.
+    pub in_background: bool,
+}
+
+/// Runs a worker on the socket that is its standard input.
 ///
 /// # Errors
 /// When the socket or GStreamer fails; a broken camera is no error.
-pub fn run(decode_slots: usize, with_hardware: bool) -> anyhow::Result<()> {
+pub fn run(duties: Duties) -> anyhow::Result<()> {
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    if duties.in_background {
+        rustix::process::nice(BACKGROUND)?;
+    }
     // Devices are opened for writing, which the sandbox does not allow. Nothing of a camera has been read by then.
-    let opened = if with_hardware { Some(open_devices()?) } else { None };
+    let opened = if duties.with_hardware { Some(open_devices()?) } else { None };
     let layers = sandbox::enter()?;
     pipeline::init()?;
     let bank = opened.map(Opened::test);
@@ -49,7 +66,7 @@ pub fn run(decode_slots: usize, with_hardware: bool) -> anyhow::Result<()> {
         voice: Voice(Arc::new(Mutex::new(socket))),
         running: Mutex::new(HashMap::new()),
         idle: Condvar::new(),
-        decoding: Decoding::start(decode_slots, bank.as_ref())?,
+        decoding: Decoding::start(duties.decode_slots, bank.as_ref())?,
     });
     let hello = FromWorker::Hello {
         missing: elements::missing(),

@@ -69,7 +69,10 @@ impl Seats {
         Self {
             ordinary: (0..options.workers.max(1)).map(|_| seat(options.clone())).collect(),
             quarantine: (0..QUARANTINE_SEATS)
-                .map(|_| seat(PoolOptions { probes_in_flight: 1, decode_slots: 1, ..options.clone() }))
+                .map(|_| {
+                    let options = options.clone();
+                    seat(PoolOptions { probes_in_flight: 1, decode_slots: 1, in_background: true, ..options })
+                })
                 .collect(),
             hardware: OnceLock::new(),
             setting: options.hardware,

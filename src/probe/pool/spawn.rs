@@ -57,6 +57,7 @@ pub fn worker(options: &PoolOptions, with_hardware: bool) -> std::io::Result<(Ch
         .arg("--decode-slots")
         .arg(options.decode_slots.to_string())
         .args(with_hardware.then_some("--hardware"))
+        .args(options.in_background.then_some("--background"))
         .env("GST_REGISTRY_UPDATE", "no")
         // A worker cannot start the plugin scanner: without a registry it looks itself.
         .env("GST_REGISTRY_FORK", "no")
