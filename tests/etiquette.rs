@@ -143,3 +143,17 @@ async fn a_camera_that_hangs_up_when_it_has_asked_for_a_password() {
     }
     pool.close().await;
 }
+
+/// Nobody refused a password that was never sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_camera_that_asks_for_a_password_where_none_is_configured() {
+    let camera = SimulatedCamera::rtsp("gate", clips::gate()).auth(Auth::digest("admin", "right"));
+    let simulator = Simulator::start(SimulatorOptions::new([camera])).await.expect("simulator");
+    let pool = pool().await;
+    for (query, told) in [("", "none is configured"), ("?user=admin&password=wrong", "status 401")] {
+        let report = pool.probe(request("gate", &format!("{}{query}", simulator.url("gate")))).await.report;
+        let Outcome::Failed { reason: Reason::AuthFailed, detail, .. } = &report.outcome else { panic!("{report:?}") };
+        assert!(detail.contains(told), "{detail}");
+    }
+    pool.close().await;
+}

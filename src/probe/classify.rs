@@ -30,6 +30,8 @@ pub enum End {
     Status(u16),
     /// The camera does not know the request.
     NotImplemented,
+    /// The camera asks for a password, and there is none.
+    PasswordWanted,
     /// The camera refused the password; it was not sent again.
     PasswordRefused,
     /// The description or the answer holds no video.
@@ -102,6 +104,9 @@ pub fn classify(stage: Stage, end: &End) -> Outcome {
         End::Tls(fault) => (Stage::Tls, Reason::TlsFailed, fault.detail()),
         End::Status(code) => (stage, status(*code), format!("status {code}")),
         End::NotImplemented => (stage, Reason::RequestRefused, "the camera does not know this request".to_owned()),
+        End::PasswordWanted => {
+            (stage, Reason::AuthFailed, "the camera asks for a password, and none is configured".to_owned())
+        }
         End::PasswordRefused => (stage, Reason::AuthFailed, "status 401 to a request with credentials".to_owned()),
         End::NoVideo { found } if found.is_empty() => (stage, Reason::NoVideo, String::new()),
         End::NoVideo { found } => (stage, Reason::NoVideo, format!("there is only {found}")),
@@ -241,6 +246,7 @@ mod tests {
             (Stage::Request, silent.clone(), Stage::Request, Reason::ResponseTimeout),
             (Stage::Describe, End::Status(401), Stage::Describe, Reason::AuthFailed),
             (Stage::Describe, End::PasswordRefused, Stage::Describe, Reason::AuthFailed),
+            (Stage::Describe, End::PasswordWanted, Stage::Describe, Reason::AuthFailed),
             (Stage::Play, End::NotImplemented, Stage::Play, Reason::RequestRefused),
             (Stage::Describe, End::Status(403), Stage::Describe, Reason::Forbidden),
             (Stage::Describe, End::Status(404), Stage::Describe, Reason::NotFound),

@@ -186,6 +186,12 @@ impl Target {
         self.host.split('%').next().unwrap_or(&self.host)
     }
 
+    /// True when no password goes along, neither as credentials nor in the address.
+    pub fn has_no_account(&self) -> bool {
+        let in_address = CameraUrl::parse(&self.location).is_ok_and(|(url, _)| url.account().is_some());
+        self.credentials.is_none() && !in_address
+    }
+
     /// True when TLS is spoken to it.
     pub fn is_tls(&self) -> bool {
         self.scheme.ends_with('s')

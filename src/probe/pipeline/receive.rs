@@ -165,6 +165,8 @@ fn explain(facts: &ErrorFacts, watch: &Watch, target: &Target, current: Stage) -
         // Nobody refused a password: none was sent.
         let place = format!("{}, port {}", target.host, target.port);
         End::Redirect { why: format!("a redirect to {place}, which asks for a password that is not sent there") }
+    } else if facts.status == Some(401) && target.has_no_account() {
+        End::PasswordWanted
     } else if let Some(code) = facts.status {
         End::Status(code)
     } else if stage == Stage::Request && target.is_tls() {

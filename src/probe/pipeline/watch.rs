@@ -86,8 +86,9 @@ fn is_cut_jpeg(buffer: &gst::BufferRef) -> bool {
     map.starts_with(&[0xff, 0xd8]) && !tail.windows(2).any(|marker| marker == [0xff, 0xd9])
 }
 
-/// An access unit or JPEG that has not ended after so many bytes has no end. GStreamer gathers any amount.
-const MAX_UNIT_BYTES: u64 = 32 * 1024 * 1024;
+/// An access unit or JPEG that has not ended after so many bytes has no end: 40 megapixels at 3 bits each are 15 MB.
+/// GStreamer gathers any amount, and holds it more than once.
+const MAX_UNIT_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Pictures that may lie between a packet and the access unit the parser makes of it.
 const RTP_TIMES: usize = 8;

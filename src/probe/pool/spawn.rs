@@ -43,6 +43,8 @@ fn command(options: &PoolOptions) -> Command {
         .env("GSETTINGS_BACKEND", "memory")
         // glibc would give each of hundreds of threads an arena of its own.
         .env("MALLOC_ARENA_MAX", "2")
+        // And keep what was once freed in blocks of up to 32 MiB (mallopt(3): the threshold grows with them).
+        .env("MALLOC_MMAP_THRESHOLD_", "8388608")
         .stdout(Stdio::null())
         // What libraries print may hold anything, a password included.
         .stderr(Stdio::null());
