@@ -206,14 +206,8 @@ impl Inner {
                     }
                     return probed;
                 }
-                Answer::Lost { suspect } => {
-                    if suspect {
-                        self.shared.memory.suspect(&request.key);
-                    }
-                    if alone {
-                        return ours(Reason::WorkerCrashed, started);
-                    }
-                }
+                Answer::Lost if alone => return ours(Reason::WorkerCrashed, started),
+                Answer::Lost => {}
                 // It is a suspect by now, see `Seat`.
                 Answer::Overran(stage) => {
                     let report = ProbeReport::failed(stage, Reason::WorkerTimeout, "", started.elapsed());
@@ -238,7 +232,7 @@ impl Inner {
             tokio::pin!(room);
             room.as_mut().enable();
             if way.alone {
-                self.seats.open_quarantine().await;
+                self.seats.open_quarantine(&self.shared);
             }
             if let Some(running) = self.seats.with_room(way).and_then(|seat| seat.begin(key, target)) {
                 return running.answer().await;

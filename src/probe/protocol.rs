@@ -75,6 +75,11 @@ pub enum FromWorker {
         /// Its number.
         id: u64,
     },
+    /// The decoder is done with this probe's keyframe, while the probe still hangs up.
+    Decoded {
+        /// Its number.
+        id: u64,
+    },
     /// What a probe without a picture found, while it still hangs up; [`FromWorker::Report`] follows when it has.
     Verdict {
         /// Its number.

@@ -124,6 +124,15 @@ struct Worker {
     decoding: Decoding,
 }
 
+/// How far the two halves of a probe are, which run beside each other.
+#[derive(Default)]
+struct Course {
+    /// Its keyframe came to a decoder.
+    has_its_turn: AtomicBool,
+    /// The camera was hung up on.
+    hung_up: AtomicBool,
+}
+
 /// Ends a probe early, before or after its pipeline exists.
 #[derive(Default)]
 struct Cancel(Mutex<CancelState>);
@@ -256,7 +265,7 @@ impl Worker {
     ) -> (Received, Option<Decoded>) {
         // Holds the one answer of the decoding thread.
         let (answer, answers) = sync_channel(1);
-        let has_its_turn = Arc::new(AtomicBool::new(false));
+        let course = Arc::new(Course::default());
         let received = receive(
             target,
             transport,
@@ -269,15 +278,16 @@ impl Worker {
                     }
                 });
             },
-            |received| self.decode(id, target, deadline, received, answer, &has_its_turn),
+            |received| self.decode(id, target, deadline, received, answer, &course),
         );
+        course.hung_up.store(true, Ordering::SeqCst);
         let waited = received.result.as_ref().ok().map(|_keyframe| {
             let left = deadline.saturating_duration_since(Instant::now());
             answers.recv_timeout(left).ok()
         });
         // A decoder that has it by now is waited for; what one that hangs costs is the pool's to bound.
         let decoded = match waited {
-            Some(None) if has_its_turn.load(Ordering::SeqCst) => answers.recv().ok(),
+            Some(None) if course.has_its_turn.load(Ordering::SeqCst) => answers.recv().ok(),
             waited => waited.flatten(),
         };
         (received, decoded)
@@ -290,7 +300,7 @@ impl Worker {
         deadline: Instant,
         received: &Received,
         answer: SyncSender<Decoded>,
-        has_its_turn: &Arc<AtomicBool>,
+        course: &Arc<Course>,
     ) {
         let keyframe = match &received.result {
             Ok(keyframe) => keyframe,
@@ -302,11 +312,18 @@ impl Worker {
             }
         };
         self.say(&FromWorker::Queued { id }, &[]);
-        let (voice, has_its_turn) = (self.voice.clone(), has_its_turn.clone());
+        let (voice, course) = (self.voice.clone(), course.clone());
+        let (told, followed) = (voice.clone(), course.clone());
         self.decoding.put(Job {
             on_turn: Box::new(move || {
-                has_its_turn.store(true, Ordering::SeqCst);
+                course.has_its_turn.store(true, Ordering::SeqCst);
                 voice.say(&FromWorker::Decoding { id }, &[]);
+            }),
+            on_done: Box::new(move || {
+                // Otherwise the report comes at once, and says as much.
+                if !followed.hung_up.load(Ordering::SeqCst) {
+                    told.say(&FromWorker::Decoded { id }, &[]);
+                }
             }),
             sample: keyframe.sample.clone(),
             codec: keyframe.video.codec,

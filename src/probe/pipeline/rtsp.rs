@@ -32,6 +32,8 @@ struct Exchange {
     /// How often OPTIONS began; each further time is a redirect.
     openings: u32,
     video_chosen: bool,
+    /// It began to connect.
+    connected: bool,
     /// The certificate was judged and taken.
     trusted: bool,
     /// A message was held back, because it would have offered a refused password again.
@@ -47,6 +49,7 @@ impl Exchange {
             requests: 0,
             openings: 0,
             video_chosen: false,
+            connected: false,
             trusted: false,
             refused: false,
             goodbyes: None,
@@ -103,7 +106,14 @@ pub fn build(
         let (watch, source, target) = (watch.clone(), source.downgrade(), target.clone());
         move |said| match said {
             Said::Progress { code: "connect", .. } => {
-                if let Some(source) = source.upgrade() {
+                let is_first = {
+                    let mut exchange = exchange.lock().unwrap_or_else(PoisonError::into_inner);
+                    !std::mem::replace(&mut exchange.connected, true)
+                };
+                if is_first {
+                    // What this thread heard in its last probe is not this camera's.
+                    source_log::clear();
+                } else if let Some(source) = source.upgrade() {
                     stop_at_a_redirect(&source, &target, &watch);
                 }
             }

@@ -58,7 +58,9 @@ impl ErrorFacts {
             // `rtspsrc` takes a 461 as a hint to try its next transport; when there is none it ends with this code.
             nothing_set_up: error.matches(gst::StreamError::CodecNotFound),
             wrong_type: error.matches(gst::ResourceError::Settings) || error.matches(gst::StreamError::WrongType),
-            not_implemented: source_log::not_implemented(),
+            // Another element's thread may have been a source's before, and remember what that one heard.
+            not_implemented: message.src().is_some_and(|source| source.type_().name() == "GstRTSPSrc")
+                && source_log::not_implemented(),
             malformed: error.matches(gst::StreamError::Demux) || error.matches(gst::StreamError::Format),
         }
     }

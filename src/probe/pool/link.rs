@@ -1,7 +1,7 @@
 //! The connection to one living worker and the probes that run in it.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,11 +15,8 @@ use crate::probe::protocol::{ToWorker, encode};
 pub enum Answer {
     /// The worker's report and its JPEG (empty: none).
     Report(Box<ProbeReport>, Vec<u8>),
-    /// The worker is gone; `suspect` when this probe may have been the cause.
-    Lost {
-        /// It was in a decoder, or alone, when the worker died.
-        suspect: bool,
-    },
+    /// The worker is gone, or cannot get to it.
+    Lost,
     /// The verdict of a probe that did not hang up in time, or whose worker died while it did.
     Verdict(Box<ProbeReport>),
     /// The probe passed its hard deadline, or its picture the decoder's limit, and the worker was killed for it.
@@ -36,6 +33,8 @@ pub struct Link {
     pub outgoing: mpsc::Sender<Vec<u8>>,
     /// Probes by their number.
     pub in_flight: Mutex<HashMap<u64, InFlight>>,
+    /// True when those in flight have been told the end: no probe may begin any more. Set and read while they are locked.
+    pub closed: AtomicBool,
     /// Number of the next probe.
     pub next_id: AtomicU64,
     /// Probes begun so far.
@@ -75,6 +74,8 @@ pub enum Progress {
     Queued,
     /// Its keyframe is in a decoder since then.
     Decoding(Instant),
+    /// The decoder is done, and it hangs up.
+    Decoded,
 }
 
 /// A decoder that takes longer for one picture is stuck or was given a bomb. The slowest Raspberry Pi should decode 40
@@ -89,7 +90,7 @@ impl InFlight {
     /// does not, it is hanging up that hangs.
     pub fn overran(&self, now: Instant) -> bool {
         match self.progress {
-            Progress::Receiving => now >= self.hard_deadline,
+            Progress::Receiving | Progress::Decoded => now >= self.hard_deadline,
             Progress::Queued => now >= self.hard_deadline + IN_THE_WAY,
             Progress::Decoding(since) => now >= self.told_at.max(since + IN_THE_WAY).min(since + DECODE_LIMIT),
         }
@@ -133,8 +134,8 @@ pub struct Running {
 impl Running {
     /// Waits for the end, which the seat brings about at the latest.
     pub async fn answer(mut self) -> Answer {
-        let Some(answer) = self.answer.as_mut() else { return Answer::Lost { suspect: false } };
-        let ended = answer.await.unwrap_or(Answer::Lost { suspect: false });
+        let Some(answer) = self.answer.as_mut() else { return Answer::Lost };
+        let ended = answer.await.unwrap_or(Answer::Lost);
         self.answer = None;
         ended
     }
@@ -213,7 +214,11 @@ impl Link {
 
     /// Ends every probe of a dead worker.
     pub fn lose_all(&self, end: impl Fn(&InFlight, usize) -> Answer) {
-        let lost: Vec<_> = self.lock().drain().map(|(_, probe)| probe).collect();
+        let lost: Vec<_> = {
+            let mut in_flight = self.lock();
+            self.closed.store(true, Ordering::SeqCst);
+            in_flight.drain().map(|(_, probe)| probe).collect()
+        };
         let count = lost.len();
         for mut probe in lost {
             let answer = end(&probe, count);
@@ -254,6 +259,7 @@ mod tests {
         };
         for (progress, not_yet, at_last) in [
             (Progress::Receiving, 11.9, 12.0),
+            (Progress::Decoded, 11.9, 12.0),
             (Progress::Queued, 13.9, 14.0),
             // A bomb at the beginning of its probe, one in the middle, a slow machine at the end.
             (Progress::Decoding(after(1.0)), 5.9, 6.0),

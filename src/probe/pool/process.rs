@@ -1,6 +1,6 @@
 //! A worker process: started, listened to, watched, ended.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -100,6 +100,7 @@ impl Worker {
             pid: child.id().unwrap_or(0),
             outgoing,
             in_flight: Mutex::default(),
+            closed: AtomicBool::new(false),
             next_id: AtomicU64::new(1),
             begun: AtomicU64::new(0),
             facts: (decoders, sandbox),
@@ -126,6 +127,9 @@ impl Worker {
                         None => return Ending::Died,
                         Some((FromWorker::Report { id, report }, jpeg)) => {
                             if let Some(mut probe) = self.link.take(id) {
+                                if probe.answer.is_none() {
+                                    seat.learn(&probe.key, &report);
+                                }
                                 probe.tell(self.answer(report, jpeg));
                             }
                             seat.has_changed();
@@ -134,6 +138,7 @@ impl Worker {
                         Some((FromWorker::Decoding { id }, _)) => {
                             self.link.progress(id, Progress::Decoding(Instant::now()));
                         }
+                        Some((FromWorker::Decoded { id }, _)) => self.link.progress(id, Progress::Decoded),
                         Some((FromWorker::Verdict { id, report }, _)) => {
                             if let Some(probe) = self.link.lock().get_mut(&id) {
                                 probe.verdict = Some(report);
@@ -194,7 +199,7 @@ impl Worker {
     fn answer(&self, report: Box<ProbeReport>, jpeg: Vec<u8>) -> Answer {
         let waited = matches!(report.outcome, Outcome::Failed { stage: Stage::Decode, reason: Reason::Overloaded, .. });
         if waited && self.link.is_blocked(Instant::now()) {
-            return Answer::Lost { suspect: false };
+            return Answer::Lost;
         }
         Answer::Report(report, jpeg)
     }

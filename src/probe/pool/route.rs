@@ -84,14 +84,23 @@ impl Seats {
         self.ordinary.iter().chain(&self.quarantine).chain(self.hardware.get())
     }
 
-    /// Starts one more worker of the quarantine when those that there are have no room. A failure is logged there.
-    pub async fn open_quarantine(&self) {
+    /// Starts one more worker of the quarantine when those that there are have no room. Whoever waits for room is told when it
+    /// is there; a probe that is called off meanwhile takes nothing with it.
+    pub fn open_quarantine(&self, shared: &Shared) {
         if self.quarantine.iter().any(|seat| seat.has_room()) {
             return;
         }
-        if let Some(seat) = self.quarantine.iter().find(|seat| !seat.is_open()) {
-            let _logged = seat.open().await;
-        }
+        let Some(seat) = self.quarantine.iter().find(|seat| !seat.is_open()).cloned() else { return };
+        let cancel = shared.cancel.clone();
+        shared.tasks.spawn(async move {
+            let opened = tokio::select! {
+                opened = seat.open() => opened,
+                () = cancel.cancelled() => return,
+            };
+            if let Err(error) = opened {
+                tracing::error!("no worker for streams that are probed alone: {error}");
+            }
+        });
     }
 
     /// True when there may be hardware decoders to choose from.

@@ -13,6 +13,7 @@ use super::memory::Memory;
 use super::process::{Ending, Worker};
 use super::{PoolError, PoolOptions};
 use crate::backoff::Backoff;
+use crate::model::ProbeReport;
 use crate::probe::decoders::{Decoder, NotUsed};
 use crate::probe::protocol::{Target, ToWorker, encode};
 
@@ -130,7 +131,7 @@ impl Seat {
         let (answer, receiver) = oneshot::channel();
         {
             let mut in_flight = link.lock();
-            if in_flight.len() >= self.options.probes_in_flight {
+            if link.closed.load(Ordering::SeqCst) || in_flight.len() >= self.options.probes_in_flight {
                 return None;
             }
             let deadline = Instant::now() + target.timeout;
@@ -189,13 +190,14 @@ impl Seat {
         }
     }
 
-    /// A probe of this stream overran: it runs alone from now on.
-    pub fn suspect(&self, key: &str, now: Instant) {
-        self.shared.memory.suspect(key);
-        self.refuse_hardware(key, now);
+    /// A verdict that was told before its end came to a clean one.
+    pub fn learn(&self, key: &str, report: &ProbeReport) {
+        self.shared.memory.learn(key, report);
     }
 
-    fn refuse_hardware(&self, key: &str, now: Instant) {
+    /// A probe of this stream overran, or may have taken its worker down: it runs alone from now on.
+    pub fn suspect(&self, key: &str, now: Instant) {
+        self.shared.memory.suspect(key);
         if self.with_hardware {
             self.shared.memory.refuse_hardware(key, LOST_WITH_IT, now);
         }
@@ -281,11 +283,10 @@ impl Seat {
         worker.end(ending.patience()).await;
         let is_unclear = matches!(ending, Ending::Died | Ending::Mute | Ending::Bloated);
         link.lose_all(|probe, count| {
-            let suspect = is_unclear && (probe.is_decoding() || count == 1);
-            if suspect {
-                self.refuse_hardware(&probe.key, now);
+            if is_unclear && (probe.is_decoding() || count == 1) {
+                self.suspect(&probe.key, now);
             }
-            Answer::Lost { suspect }
+            Answer::Lost
         });
         self.shared.room.notify_waiters();
     }

@@ -35,6 +35,8 @@ pub struct Job {
     pub deadline: Instant,
     /// Called when its turn comes.
     pub on_turn: Box<dyn FnOnce() + Send>,
+    /// Called when the decoder is done with it.
+    pub on_done: Box<dyn FnOnce() + Send>,
     /// Where the answer goes; holds one. Dropped without one when the turn comes too late.
     pub answer: SyncSender<Decoded>,
 }
@@ -111,6 +113,7 @@ fn decode_all(queue: &Mutex<Receiver<Job>>, bank: Option<&Bank>) {
         }
         std::mem::replace(&mut job.on_turn, Box::new(|| {}))();
         let _ = job.answer.send(decode_one(bank, &mut slots, &mut encoder, &job));
+        (job.on_done)();
     }
 }
 
