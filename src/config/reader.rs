@@ -85,15 +85,23 @@ impl<'a> Section<'a> {
                 &[]
             }
         };
-        for entry in entries.iter().filter(|entry| !keys.contains(&entry.key.as_str())) {
-            let hint = match entry.key.split_once(':') {
-                Some(_) => "; write a space after the colon".to_owned(),
-                None => match did_you_mean(&entry.key, keys.iter().copied()) {
-                    near if near.is_empty() => "; it is ignored".to_owned(),
-                    near => near,
-                },
+        let unknown = || entries.iter().filter(|entry| !keys.contains(&entry.key.as_str()));
+        // Between braces a comma ends a value, and what follows a comma in the password of an address is keys.
+        let beside_address = |key: &Entry| entries.iter().any(|entry| entry.line == key.line && holds_address(entry));
+        let is_cut = unknown().any(beside_address);
+        for entry in unknown() {
+            let near = did_you_mean(&entry.key, keys.iter().copied());
+            let message = match entry.key.split_once(':') {
+                _ if is_cut && near.is_empty() => {
+                    "unknown key, which is not shown; between braces a comma ends a value: put the address in quotes"
+                        .to_owned()
+                }
+                _ if is_cut => format!("unknown key, which is not shown{near}"),
+                Some(_) => format!("unknown key {}; write a space after the colon", shown_key(&entry.key)),
+                None if near.is_empty() => format!("unknown key {}; it is ignored", shown_key(&entry.key)),
+                None => format!("unknown key {}{near}", shown_key(&entry.key)),
             };
-            findings.warning(entry.line, path.clone(), format!("unknown key {}{hint}", shown_key(&entry.key)));
+            findings.warning(entry.line, path.clone(), message);
         }
         let is_mapping = node.is_null() || matches!(node.value, Value::Map(_));
         Self { entries, path, line, is_mapping, findings }
@@ -274,6 +282,12 @@ impl<'a> Section<'a> {
             Rule::Ours => self.problem(key, message),
         }
     }
+}
+
+/// True when this is an address, or the end of one with a password.
+fn holds_address(entry: &Entry) -> bool {
+    let value = if let Value::Scalar { text, .. } = &entry.node.value { text.as_str() } else { "" };
+    [entry.key.as_str(), value].iter().any(|text| text.contains('@') || text.contains("://"))
 }
 
 /// A key for a message: without what follows a colon that lacks its space, which is a value.

@@ -597,3 +597,16 @@ proptest! {
         let _ = read(&text);
     }
 }
+
+/// YAML ends a value between braces at a comma: the parts of such a password are keys, and none of them is shown.
+#[test]
+fn a_comma_in_the_password_of_an_address_between_braces() {
+    for rest in ["Zq7,Zq7,Zq7@10.0.0.9/s", "x,Zq7: 1,Zq7: Zq7@10.0.0.9/s", "x,Zq7,y@z,Zq7"] {
+        let text = format!("streams: [{{name: a, url: rtsp://u:p,{rest}}}]\n");
+        let shown = match parse(Path::new("config.yaml"), text.as_bytes(), &Overrides::default()) {
+            Ok(loaded) => format!("{:?}", loaded.warnings),
+            Err(problems) => format!("{problems} {problems:?}"),
+        };
+        assert!(!shown.contains("Zq7") && shown.contains("put the address in quotes"), "{shown}");
+    }
+}

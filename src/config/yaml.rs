@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 
+use super::keys::KNOWN_KEYS;
 use super::problem::Problem;
 use super::reader::shown_key;
 
@@ -210,7 +211,10 @@ impl<'a> Builder<'a> {
             };
             let merge = *plain && text == "<<";
             if let Some(first) = lines.get(text) {
-                let message = format!("the key {} is here twice, first on line {first}", shown_key(text));
+                // One that is not known may be a piece of a password with a comma in it.
+                let is_known = KNOWN_KEYS.iter().any(|(_, keys)| keys.contains(&text.as_str()));
+                let shown = if is_known { shown_key(text) } else { "that is not shown".to_owned() };
+                let message = format!("the key {shown} is here twice, first on line {first}");
                 self.found.push(Problem::at(line, "", message));
                 continue;
             }
