@@ -2,9 +2,11 @@
 #![no_main]
 
 use std::path::Path;
+use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use streampulse::config::{Overrides, parse};
+use streampulse::model::Stream;
 
 const HEAD: &str = "Zq7";
 
@@ -28,6 +30,12 @@ fn any_password(password: &str) {
         format!("metrics:\n  token: {password}\nstreams: []\n"),
     ];
     for file in plain_files {
+        // `u:a@b#c@d` is also a camera b with the path #c@d: then the rest is no password.
+        let loaded = parse(Path::new("config.yaml"), file.as_bytes(), &Overrides::default());
+        let is_other = |stream: &Arc<Stream>| !["10.0.0.9", "cam"].contains(&stream.url.host());
+        if loaded.is_ok_and(|loaded| loaded.config.streams.iter().any(is_other)) {
+            continue;
+        }
         let shown = shown(file.as_bytes());
         assert!(!shown.contains(HEAD), "{file:?} is shown as {shown}");
     }
