@@ -5,6 +5,7 @@
 //! threshold, so a single bad probe never changes what a person sees.
 
 pub mod looks;
+pub mod maintenance;
 mod scene;
 mod still;
 
