@@ -8,6 +8,7 @@ mod check;
 mod environment;
 pub mod keys;
 mod load;
+mod maintenance;
 mod problem;
 mod reader;
 mod sections;

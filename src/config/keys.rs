@@ -2,8 +2,18 @@
 //! against these lists.
 
 /// Keys of the file itself.
-pub const ROOT: &[&str] =
-    &["heartbeat_seconds", "timezone", "streams", "mqtt", "web", "probe", "storage", "devices", "metrics"];
+pub const ROOT: &[&str] = &[
+    "heartbeat_seconds",
+    "timezone",
+    "streams",
+    "mqtt",
+    "web",
+    "probe",
+    "storage",
+    "devices",
+    "maintenance",
+    "metrics",
+];
 /// Keys of one of `streams:`.
 pub const STREAM: &[&str] = &[
     "name",
@@ -75,6 +85,8 @@ pub const PROBE: &[&str] = &[
 pub const STORAGE: &[&str] = &["path", "heartbeats_days", "rollup_days", "evidence_megabytes"];
 /// Keys of one of `devices:`.
 pub const DEVICE: &[&str] = &["host", "sessions"];
+/// Keys of one of `maintenance:`.
+pub const MAINTENANCE: &[&str] = &["name", "streams", "groups", "tags", "every", "from", "to", "timezone"];
 /// Keys of `metrics:`.
 pub const METRICS: &[&str] = &["token"];
 
@@ -90,5 +102,6 @@ pub const KNOWN_KEYS: &[(&str, &[&str])] = &[
     ("probe.", PROBE),
     ("storage.", STORAGE),
     ("devices[].", DEVICE),
+    ("maintenance[].", MAINTENANCE),
     ("metrics.", METRICS),
 ];

@@ -9,7 +9,7 @@ use super::problem::{Problem, Problems};
 use super::reader::{Findings, Section};
 use super::settings::Config;
 use super::streams::Defaults;
-use super::{keys, sections, streams, yaml};
+use super::{keys, maintenance, sections, streams, yaml};
 
 /// A configuration of 20,000 streams has about half of that.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
@@ -78,7 +78,8 @@ pub fn parse(path: &Path, bytes: &[u8], overrides: &Overrides) -> Result<Loaded,
 fn build(root: &Section<'_>, overrides: &Overrides) -> Config {
     let default = Config::default();
     let heartbeat = sections::heartbeat(root, default.heartbeat);
-    let (timezone, timezone_name) = sections::timezone(root);
+    let (timezone, timezone_name) =
+        sections::timezone(root).unwrap_or((default.timezone.clone(), default.timezone_name.clone()));
     let (probe, timeout_given) = sections::probe(root);
     let timeout = |variable: Option<std::time::Duration>| match variable {
         Some(timeout) if !timeout_given => timeout,
@@ -92,13 +93,14 @@ fn build(root: &Section<'_>, overrides: &Overrides) -> Config {
     let streams = streams::streams(root, &defaults);
     Config {
         heartbeat,
-        timezone,
-        timezone_name,
         mqtt: sections::mqtt(root),
         web: sections::web(root),
         storage: sections::storage(root),
         devices: sections::devices(root, &streams),
+        maintenance: maintenance::maintenance(root, &streams, &timezone),
         metrics: sections::metrics(root),
+        timezone,
+        timezone_name,
         streams,
         probe,
     }

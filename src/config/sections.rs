@@ -20,20 +20,20 @@ pub(super) const HEARTBEAT: Range = Range::seconds(2.0, 3600.0);
 pub(super) const TIMEOUT: Range = Range::seconds(1.0, 60.0);
 const PORT: Range = Range::whole(1, 65_535);
 
-pub(super) fn timezone(root: &Section<'_>) -> (TimeZone, String) {
-    let utc = (TimeZone::UTC, "UTC".to_owned());
-    let Some(name) = root.text("timezone") else { return utc };
+/// `timezone:` of the file or of a part of it, with its name; `None` when it is absent or no zone.
+pub(super) fn timezone(section: &Section<'_>) -> Option<(TimeZone, String)> {
+    let name = section.text("timezone")?;
     let zones = TimeZoneDatabase::bundled();
     if let Ok(zone) = zones.get(name) {
-        return (zone, name.to_owned());
+        return Some((zone, name.to_owned()));
     }
     let names: Vec<String> = zones.available().map(|zone| zone.to_string()).collect();
     let hint = match nearest(name, names.iter().map(String::as_str)).or_else(|| same_city(name, &names)) {
         Some(near) => format!("did you mean {near}?"),
         None => "write an IANA name such as Europe/Berlin or Asia/Kolkata".to_owned(),
     };
-    root.problem("timezone", format!("unknown time zone {}; {hint}", shown_text(name)));
-    utc
+    section.problem("timezone", format!("unknown time zone {}; {hint}", shown_text(name)));
+    None
 }
 
 /// `Kolkata`, `India/Kolkata`: the zone with that last part.

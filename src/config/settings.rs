@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::model::{Secret, Stream, StreamId};
+use crate::model::{Secret, Stream, StreamId, Window};
 
 /// Everything the service is told.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,8 @@ pub struct Config {
     pub storage: Storage,
     /// Devices with a session limit of their own.
     pub devices: Vec<Device>,
+    /// Announced work, in the order of the file.
+    pub maintenance: Vec<Window>,
     /// `/metrics`.
     pub metrics: Metrics,
 }
@@ -228,6 +230,7 @@ impl Default for Config {
             probe: Probe::default(),
             storage: Storage::default(),
             devices: Vec::new(),
+            maintenance: Vec::new(),
             metrics: Metrics::default(),
         }
     }

@@ -99,7 +99,7 @@ fn the_default_file_says_the_defaults() {
 #[test]
 fn the_default_files_examples_are_good() {
     let mut text: String = DEFAULT_FILE.replace("streams: []", "streams:").replace("tls: null ", "tls: ");
-    text = text.replace("devices: [] ", "devices: ");
+    text = text.replace("devices: [] ", "devices: ").replace("maintenance: [] ", "maintenance: ");
     let lines: Vec<String> = text
         .lines()
         .map(|line| match line.trim_start().strip_prefix('#') {
@@ -123,6 +123,8 @@ fn the_default_files_examples_are_good() {
     assert_eq!(yard.parent.as_ref().unwrap().as_str(), "gatecamera");
     assert_eq!((yard.tags.len(), yard.expect.width_px, config.devices[0].sessions), (2, Some(1920), 8));
     assert!(config.web.tls.is_some() && yard.trust.authorities.is_some());
+    let names: Vec<_> = config.maintenance.iter().filter_map(|window| window.name.as_deref()).collect();
+    assert_eq!(names, ["Nightly restart", "New switch"]);
 }
 
 /// A file that looks like one with a certificate; nobody checks more of it here.

@@ -68,6 +68,7 @@ pub(crate) fn config(streams: Vec<Stream>) -> Config {
             evidence_megabytes: 500,
         },
         devices: Vec::new(),
+        maintenance: Vec::new(),
         metrics: config::Metrics::default(),
     }
 }
