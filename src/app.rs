@@ -1,6 +1,7 @@
 //! The composition root: makes the parts, runs them as named tasks, reloads, shuts down in order.
 
 mod facts;
+mod housekeeping;
 mod notify;
 
 use std::path::{Path, PathBuf};
@@ -16,18 +17,15 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, Overrides, WatchHandle};
 use crate::metrics::Metrics;
-use crate::monitor::{Monitor, MonitorHandle, StatusTable};
+use crate::monitor::{Monitor, MonitorHandle, StatusTable, availability};
 use crate::probe::Prober;
 use crate::probe::pool::{Pool, PoolOptions};
 use crate::schedule::{self, SchedulerHandle};
-use crate::store::{Retention, Store};
+use crate::store::Store;
 use crate::web::{self, FirstPassword, WebParts};
 
 /// How long an ordered shutdown may take; what is left then is dropped.
 const SHUTDOWN: Duration = Duration::from_secs(5);
-
-/// How often old heartbeats are removed.
-const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
 /// Why the service did not start or stopped: one clause for the operator and an exit code of sysexits.
 #[derive(Debug)]
@@ -165,17 +163,24 @@ impl Parts {
         let monitor_handle = monitor.handle();
         tasks.spawn("monitor", monitor.run(results, CancellationToken::new()));
 
-        let metrics = Metrics::new(status.clone(), handle.clone(), self.clock.clone());
+        let pool = self.pool.clone();
+        let metrics = Metrics::new(status.clone(), handle.clone(), self.clock.clone())
+            .with_workers(move || facts::workers(&pool));
         let followed = (metrics.clone(), self.store.clone(), tasks.rest.clone());
         tasks.spawn("metrics", async move { followed.0.follow(followed.1, followed.2).await });
+        let looked_up = (status.clone(), self.store.clone(), self.clock.clone(), tasks.rest.clone());
+        tasks.spawn("availability", async move {
+            let (status, store, clock, cancel) = looked_up;
+            availability::follow(status, store, clock, cancel).await;
+        });
         tasks.spawn(
             "reload status",
             facts::follow_reloads(self.watch_handle.clone(), metrics.clone(), tasks.rest.clone()),
         );
         tasks.spawn("configuration", watcher.run(tasks.rest.clone()));
         tasks.spawn("fixed settings", warn_of_fixed_settings(self.config.clone(), tasks.rest.clone()));
-        tasks
-            .spawn("retention", prune(self.store.clone(), self.config.clone(), self.clock.clone(), tasks.rest.clone()));
+        let (store, config, clock) = (self.store.clone(), self.config.clone(), self.clock.clone());
+        tasks.spawn("housekeeping", housekeeping::run(store, config, clock, tasks.rest.clone()));
         tasks.spawn("watchdog", notify::watchdog(handle.clone(), tasks.rest.clone()));
 
         let web = self.web_parts(status, monitor_handle, handle, metrics);
@@ -258,28 +263,6 @@ async fn warn_of_fixed_settings(mut config: watch::Receiver<Arc<Config>>, cancel
             );
         }
         before = now;
-    }
-}
-
-async fn prune(store: Store, config: watch::Receiver<Arc<Config>>, clock: Arc<dyn Clock>, cancel: CancellationToken) {
-    let mut hourly = tokio::time::interval(PRUNE_EVERY);
-    loop {
-        tokio::select! {
-            () = cancel.cancelled() => return,
-            _ = hourly.tick() => {}
-        }
-        let keep = {
-            let config = config.borrow();
-            Retention { heartbeats_days: config.storage.heartbeats_days, rollup_days: config.storage.rollup_days }
-        };
-        // It goes in small steps, each with a commit: the end of the service does not wait for the last of them.
-        let pruned = tokio::select! {
-            () = cancel.cancelled() => return,
-            pruned = store.prune(clock.now(), keep) => pruned,
-        };
-        if let Err(error) = pruned {
-            tracing::warn!("cannot remove old heartbeats: {error}");
-        }
     }
 }
 

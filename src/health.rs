@@ -4,6 +4,9 @@
 //! ours, or all its sessions are taken). Each has its own count in a row; a state changes when a count reaches its
 //! threshold, so a single bad probe never changes what a person sees.
 
+pub mod account;
+pub mod flap;
+pub mod incidents;
 pub mod looks;
 pub mod maintenance;
 mod scene;
@@ -11,7 +14,7 @@ mod still;
 
 use jiff::Timestamp;
 
-use crate::model::{Health, HealthState, ProbeReport, Reason};
+use crate::model::{Health, HealthState, ProbeReport, Reason, Verdict};
 
 /// How many probes in a row change the state. Zero counts as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,9 @@ pub struct Step {
     pub state: HealthState,
     /// From which state to which, when it changed.
     pub transition: Option<(Health, Health)>,
+    /// From which state to which, for those who are told. `None` while the stream is flapping, and later than the
+    /// transition when that ends.
+    pub announce: Option<(Health, Health)>,
     /// True: probe again within seconds (`probe.retry_after_seconds`), so that a failure is confirmed or forgotten soon.
     pub recheck: bool,
 }
@@ -48,21 +54,22 @@ pub fn step(state: &HealthState, report: &ProbeReport, now: Timestamp, threshold
     let successes_to_up = thresholds.successes_to_up.max(1);
     let reason = report.reason();
     let mut next = state.clone();
-    let target = match Verdict::of(report) {
-        Verdict::Picture { with_issues } => {
+    let verdict = verdict(report);
+    let target = match verdict {
+        Some(Verdict::Good | Verdict::Poor) => {
             next.failures_in_row = 0;
             next.blind_in_row = 0;
             next.successes_in_row = state.successes_in_row.saturating_add(1);
-            let shown = if with_issues { Health::Degraded } else { Health::Up };
+            let shown = if verdict == Some(Verdict::Poor) { Health::Degraded } else { Health::Up };
             (next.successes_in_row >= successes_to_up || has_picture(state.health)).then_some(shown)
         }
-        Verdict::NoPicture => {
+        Some(Verdict::None) => {
             next.successes_in_row = 0;
             next.blind_in_row = 0;
             next.failures_in_row = state.failures_in_row.saturating_add(1);
             (next.failures_in_row >= failures_to_down || state.health == Health::Down).then_some(Health::Down)
         }
-        Verdict::Blind => {
+        None => {
             next.blind_in_row = state.blind_in_row.saturating_add(1);
             (next.blind_in_row >= failures_to_down || state.health == Health::Unknown).then_some(Health::Unknown)
         }
@@ -72,35 +79,44 @@ pub fn step(state: &HealthState, report: &ProbeReport, now: Timestamp, threshold
         next.health = health;
         next.reason = reason;
     }
-    let transition = (next.health != state.health).then_some((state.health, next.health));
+    if next.health != state.health && next.health == Health::Unknown {
+        // What was seen before the blind time says nothing about the time after it.
+        next.failures_in_row = 0;
+        next.successes_in_row = 0;
+    }
+    flap::count(&mut next.flap, verdict);
+    let recheck = asks_for_recheck(&next, reason, failures_to_down);
+    Step { recheck, ..finish(state, next, now) }
+}
+
+/// Announced work begins: until [`end_maintenance`] no verdict changes the state.
+pub fn begin_maintenance(state: &HealthState, now: Timestamp) -> Step {
+    finish(state, HealthState { health: Health::Maintenance, ..state.clone() }, now)
+}
+
+/// Announced work ends. What was counted meanwhile holds, so the next verdict is the state.
+pub fn end_maintenance(state: &HealthState, now: Timestamp) -> Step {
+    finish(state, HealthState { health: Health::Unknown, ..state.clone() }, now)
+}
+
+/// What a change of the state means to others.
+fn finish(before: &HealthState, mut next: HealthState, now: Timestamp) -> Step {
+    let transition = (next.health != before.health).then_some((before.health, next.health));
     if transition.is_some() {
         next.since = now;
-        if next.health == Health::Unknown {
-            // What was seen before the blind time says nothing about the time after it.
-            next.failures_in_row = 0;
-            next.successes_in_row = 0;
-        }
     }
-    let recheck = asks_for_recheck(&next, reason, failures_to_down);
-    Step { state: next, transition, recheck }
+    let announce = flap::announce(&mut next);
+    Step { state: next, transition, announce, recheck: false }
 }
 
-enum Verdict {
-    Picture { with_issues: bool },
-    NoPicture,
-    Blind,
-}
-
-impl Verdict {
-    fn of(report: &ProbeReport) -> Self {
-        match report.reason() {
-            Reason::Ok => {
-                Self::Picture { with_issues: report.picture.as_ref().is_some_and(|picture| !picture.issues.is_empty()) }
-            }
-            Reason::Busy => Self::Blind,
-            reason if reason.is_ours() => Self::Blind,
-            _ => Self::NoPicture,
-        }
+/// What a report says of the camera; `None` when it says nothing: the fault is ours, or all its sessions are taken.
+fn verdict(report: &ProbeReport) -> Option<Verdict> {
+    match report.reason() {
+        Reason::Ok if report.issues().is_empty() => Some(Verdict::Good),
+        Reason::Ok => Some(Verdict::Poor),
+        Reason::Busy => None,
+        reason if reason.is_ours() => None,
+        _ => Some(Verdict::None),
     }
 }
 

@@ -3,22 +3,30 @@
 //! Everything is made anew from the table at each scrape, so a stream that was removed leaves no series. The names
 //! without `streampulse_` are those of StreamPulse 2; its dashboards go on working. No URL and no secret is in it.
 
-use std::collections::HashMap;
+mod families;
+mod samples;
+mod streams;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use prometheus::core::{Collector, Desc};
-use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::MetricFamily;
 use prometheus::{Registry, TextEncoder};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::model::{Health, Outcome, Reason};
+use crate::model::Health;
+use crate::monitor::availability::{Availability, groups};
 use crate::monitor::{StatusTable, StreamStatus};
 use crate::schedule::{Lag, SchedulerHandle};
 use crate::store::{SampleTotals, Store};
+
+use families as f;
+use samples::Samples;
+use streams::float;
 
 /// How often the 30-day totals are read from the store.
 const TOTALS_EVERY: Duration = Duration::from_secs(60);
@@ -36,13 +44,23 @@ pub struct Metrics {
     clock: Arc<dyn Clock>,
     totals: Arc<Mutex<Option<SampleTotals>>>,
     reload_successful: Arc<AtomicBool>,
+    workers: Option<Arc<dyn Fn() -> Workers + Send + Sync>>,
+}
+
+/// The probe workers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Workers {
+    /// How many run.
+    pub running: usize,
+    /// How many had to be replaced.
+    pub restarts_total: u64,
 }
 
 impl Metrics {
     /// A view of this table and scheduler. [`Self::follow`] keeps the 30-day totals fresh.
     pub fn new(status: StatusTable, scheduler: SchedulerHandle, clock: Arc<dyn Clock>) -> Self {
         let reload_successful = Arc::new(AtomicBool::new(true));
-        Self { status, scheduler, clock, totals: Arc::default(), reload_successful }
+        Self { status, scheduler, clock, totals: Arc::default(), reload_successful, workers: None }
     }
 
     /// The text format of Prometheus, version 0.0.4.
@@ -55,6 +73,29 @@ impl Metrics {
             tracing::error!(%error, "metrics cannot be written");
             String::new()
         })
+    }
+
+    /// With what there is to say of the probe workers.
+    #[must_use]
+    pub fn with_workers(mut self, workers: impl Fn() -> Workers + Send + Sync + 'static) -> Self {
+        self.workers = Some(Arc::new(workers));
+        self
+    }
+
+    fn put_system(&self, samples: &mut Samples) {
+        let counts = self.status.counts();
+        let count = |healths: &[Health]| float(healths.iter().filter_map(|h| counts.get(h)).sum::<usize>() as u64);
+        samples.put(&f::TOTAL_STREAMS, &[], count(&Health::ALL));
+        samples.put(&f::OK_STREAMS, &[], count(&[Health::Up, Health::Degraded]));
+        samples.put(&f::FAIL_STREAMS, &[], count(&[Health::Down]));
+        samples.put(&f::SYSTEM_UP, &[], 1.0);
+        if let Some(SampleTotals { ok, total }) = *self.totals.lock().unwrap_or_else(PoisonError::into_inner) {
+            samples.put(&f::OK_SAMPLES, &[], float(ok));
+            samples.put(&f::TOTAL_SAMPLES, &[], float(total));
+            if total > 0 {
+                samples.put(&f::SLA_RATIO, &[], float(ok) / float(total));
+            }
+        }
     }
 
     /// Says whether the configuration on disk is the one in use; true at the start.
@@ -81,200 +122,60 @@ impl Metrics {
     }
 }
 
-/// Name, help, type and label names of every family.
-struct Family(&'static str, &'static str, MetricType, &'static [&'static str]);
-
-use MetricType::{COUNTER, GAUGE, HISTOGRAM};
-const STREAM_UP: Family =
-    Family("stream_up", "1 for a usable picture, 0 for none, absent without a verdict", GAUGE, &["stream"]);
-const STREAM_LATENCY: Family =
-    Family("stream_latency_ms", "Time of the last good probe in milliseconds", GAUGE, &["stream"]);
-const STREAM_AGE: Family = Family("stream_last_seen_age_seconds", "Time since the last picture", GAUGE, &["stream"]);
-const STREAM_STREAK: Family =
-    Family("stream_uptime_streak_seconds", "Length of the unbroken run of good probes", GAUGE, &["stream"]);
-const TOTAL_STREAMS: Family = Family("system_total_streams", "Streams that are switched on", GAUGE, &[]);
-const OK_STREAMS: Family = Family("system_ok_streams", "Streams with a usable picture", GAUGE, &[]);
-const FAIL_STREAMS: Family = Family("system_fail_streams", "Streams without a usable picture", GAUGE, &[]);
-const SYSTEM_UP: Family = Family("system_up", "1 while the monitor runs", GAUGE, &[]);
-const OK_SAMPLES: Family = Family("system_ok_samples_30d", "Good probes of the last 30 days", GAUGE, &[]);
-const TOTAL_SAMPLES: Family = Family("system_total_samples_30d", "Probes of the last 30 days", GAUGE, &[]);
-const SLA_RATIO: Family = Family("system_sla_ratio_30d", "Good probes over all probes of the last 30 days", GAUGE, &[]);
-const STATE: Family = Family(
-    "streampulse_state",
-    "1 for the state that the stream is in, 0 for the others",
-    GAUGE,
-    &["state", "stream_id"],
-);
-const LAST_PROBE: Family =
-    Family("streampulse_last_probe_timestamp_seconds", "Start of the newest probe", GAUGE, &["stream_id"]);
-const LAST_PICTURE: Family =
-    Family("streampulse_last_picture_timestamp_seconds", "When a probe last gave a picture", GAUGE, &["stream_id"]);
-const PROBES: Family = Family("streampulse_probes_total", "Probes that ended", COUNTER, &["stream_id"]);
-const MISSED: Family = Family(
-    "streampulse_heartbeats_missed_total",
-    "Heartbeats that could not start before the next one was due",
-    COUNTER,
-    &["stream_id"],
-);
-const LAG: Family =
-    Family("streampulse_scheduler_lag_seconds", "Start of heartbeats after they were due", HISTOGRAM, &[]);
-const BUILD: Family = Family("streampulse_build_info", "Always 1; the version is a label", GAUGE, &["version"]);
-const RELOAD: Family = Family(
-    "streampulse_config_last_reload_successful",
-    "1 when the configuration on disk is the one in use",
-    GAUGE,
-    &[],
-);
-
-const ALL: [&Family; 19] = [
-    &STREAM_UP,
-    &STREAM_LATENCY,
-    &STREAM_AGE,
-    &STREAM_STREAK,
-    &TOTAL_STREAMS,
-    &OK_STREAMS,
-    &FAIL_STREAMS,
-    &SYSTEM_UP,
-    &OK_SAMPLES,
-    &TOTAL_SAMPLES,
-    &SLA_RATIO,
-    &STATE,
-    &LAST_PROBE,
-    &LAST_PICTURE,
-    &PROBES,
-    &MISSED,
-    &LAG,
-    &BUILD,
-    &RELOAD,
-];
-
-/// Samples by family name, in the making.
-#[derive(Default)]
-struct Samples(HashMap<&'static str, Vec<Metric>>);
-
-impl Samples {
-    fn put(&mut self, family: &Family, labels: &[&str], value: f64) {
-        let pairs = family.3.iter().zip(labels).map(|(name, value)| pair(name, value)).collect();
-        let mut metric = Metric::from_label(pairs);
-        if family.2 == COUNTER {
-            let mut counter = Counter::default();
-            counter.set_value(value);
-            metric.set_counter(counter);
-        } else {
-            let mut gauge = Gauge::default();
-            gauge.set_value(value);
-            metric.set_gauge(gauge);
-        }
-        self.0.entry(family.0).or_default().push(metric);
-    }
-
-    fn put_lag(&mut self, lag: &Lag) {
-        let bucket = |(bound, count): &(Duration, u64)| {
-            let mut bucket = Bucket::default();
-            bucket.set_upper_bound(bound.as_secs_f64());
-            bucket.set_cumulative_count(*count);
-            bucket
-        };
-        let mut histogram = Histogram::default();
-        histogram.set_bucket(lag.buckets.iter().map(bucket).collect());
-        histogram.set_sample_count(lag.count);
-        histogram.set_sample_sum(lag.sum.as_secs_f64());
-        let mut metric = Metric::default();
-        metric.set_histogram(histogram);
-        self.0.entry(LAG.0).or_default().push(metric);
-    }
-
-    fn put_stream(&mut self, row: &StreamStatus, now: Timestamp) {
-        let name = row.stream.name.as_str();
-        let id = row.stream.id.as_str();
-        match row.state.health {
-            Health::Up | Health::Degraded => self.put(&STREAM_UP, &[name], 1.0),
-            Health::Down => self.put(&STREAM_UP, &[name], 0.0),
-            Health::Unknown | Health::Maintenance => {}
-        }
-        for health in Health::ALL {
-            self.put(&STATE, &[health.as_str(), id], f64::from(health == row.state.health));
-        }
-        if let Some(last) = &row.last {
-            self.put(&LAST_PROBE, &[id], seconds(last.at));
-            if last.report.outcome == Outcome::Ok {
-                self.put(&STREAM_LATENCY, &[name], last.report.latency.as_secs_f64() * 1000.0);
-            }
-        } else if let Some(beat) = row.recent.back() {
-            // Before the first probe since the start: what was recorded.
-            self.put(&LAST_PROBE, &[id], seconds(beat.at));
-            if beat.reason == Reason::Ok {
-                self.put(&STREAM_LATENCY, &[name], f64::from(beat.latency_ms));
-            }
-        }
-        if let Some(at) = row.last_ok_at {
-            self.put(&LAST_PICTURE, &[id], seconds(at));
-            self.put(&STREAM_AGE, &[name], (seconds(now) - seconds(at)).max(0.0));
-        }
-        let streak = row.ok_since.map_or(0.0, |since| (seconds(now) - seconds(since)).max(0.0));
-        self.put(&STREAM_STREAK, &[name], streak);
-    }
-}
-
 impl Collector for Metrics {
     fn desc(&self) -> Vec<&Desc> {
         // The registry only wants to know that the names are its own; it is made for one scrape and holds nothing else.
         Vec::new()
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "counts below 2^52")]
     fn collect(&self) -> Vec<MetricFamily> {
         let rows = self.status.all();
         let now = self.clock.now();
-        let mut samples = Samples::default();
-        for row in rows.iter().filter(|row| row.stream.enabled) {
-            samples.put_stream(row, now);
-        }
-        let counts = self.status.counts();
-        let count = |healths: &[Health]| healths.iter().filter_map(|h| counts.get(h)).sum::<usize>() as f64;
-        samples.put(&TOTAL_STREAMS, &[], count(&Health::ALL));
-        samples.put(&OK_STREAMS, &[], count(&[Health::Up, Health::Degraded]));
-        samples.put(&FAIL_STREAMS, &[], count(&[Health::Down]));
-        samples.put(&SYSTEM_UP, &[], 1.0);
-        if let Some(totals) = *self.totals.lock().unwrap_or_else(PoisonError::into_inner) {
-            samples.put(&OK_SAMPLES, &[], totals.ok as f64);
-            samples.put(&TOTAL_SAMPLES, &[], totals.total as f64);
-            if totals.total > 0 {
-                samples.put(&SLA_RATIO, &[], totals.ok as f64 / totals.total as f64);
-            }
-        }
+        let availability = self.status.availability();
         let measures = self.scheduler.measures();
+        let mut samples = Samples::default();
         for row in &rows {
-            let id = &row.stream.id;
-            let of_stream = measures.by_stream.get(id).copied().unwrap_or_default();
-            samples.put(&PROBES, &[id.as_str()], of_stream.probes as f64);
-            samples.put(&MISSED, &[id.as_str()], of_stream.missed as f64);
+            if row.stream.enabled {
+                streams::put(&mut samples, row, now, &availability);
+            }
+            let of_stream = measures.by_stream.get(&row.stream.id).copied().unwrap_or_default();
+            streams::put_measures(&mut samples, row, of_stream);
         }
-        samples.put_lag(&measures.lag);
-        samples.put(&BUILD, &[env!("CARGO_PKG_VERSION")], 1.0);
-        samples.put(&RELOAD, &[], f64::from(self.reload_successful.load(Ordering::Relaxed)));
-        ALL.iter().filter_map(|family| Some(finish(family, samples.0.remove(family.0)?))).collect()
+        self.put_system(&mut samples);
+        put_availability(&mut samples, &rows, &availability);
+        let figures = self.status.figures();
+        for (health, open) in [(Health::Down, figures.open_down), (Health::Degraded, figures.open_degraded)] {
+            samples.put(&f::INCIDENTS, &[health.as_str()], float(open as u64));
+        }
+        samples.put(&f::INCIDENTS_OPENED, &[], float(figures.opened_total));
+        samples.put(&f::RECORDING, &[], f64::from(figures.is_recording));
+        let Lag { buckets, count, sum, .. } = measures.lag;
+        samples.put_histogram(&f::LAG, &[], buckets.into_iter(), count, sum);
+        if let Some(workers) = &self.workers {
+            let Workers { running, restarts_total } = workers();
+            samples.put(&f::WORKERS, &[], float(running as u64));
+            samples.put(&f::WORKER_RESTARTS, &[], float(restarts_total));
+        }
+        samples.put(&f::BUILD, &[env!("CARGO_PKG_VERSION")], 1.0);
+        samples.put(&f::RELOAD, &[], f64::from(self.reload_successful.load(Ordering::Relaxed)));
+        samples.finish()
     }
 }
 
-fn finish(family: &Family, metrics: Vec<Metric>) -> MetricFamily {
-    let mut finished = MetricFamily::default();
-    finished.set_name(family.0.to_owned());
-    finished.set_help(family.1.to_owned());
-    finished.set_field_type(family.2);
-    finished.set_metric(metrics);
-    finished
-}
-
-fn pair(name: &str, value: &str) -> LabelPair {
-    let mut pair = LabelPair::default();
-    pair.set_name(name.to_owned());
-    pair.set_value(value.to_owned());
-    pair
-}
-
-fn seconds(at: Timestamp) -> f64 {
-    at.as_duration().as_secs_f64()
+/// Of groups and of all streams together.
+fn put_availability(samples: &mut Samples, rows: &[Arc<StreamStatus>], availability: &Availability) {
+    let groups = groups(rows);
+    for window in &availability.windows {
+        let enabled = rows.iter().filter(|row| row.stream.enabled);
+        if let Some(ratio) = window.of_all(enabled.map(|row| &row.stream.id)).availability() {
+            samples.put(&f::FLEET_AVAILABILITY, &[window.name], ratio);
+        }
+        for (group, streams) in &groups {
+            if let Some(ratio) = window.of_all(streams).availability() {
+                samples.put(&f::GROUP_AVAILABILITY, &[group, window.name], ratio);
+            }
+        }
+    }
 }
 
 #[cfg(test)]

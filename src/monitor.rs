@@ -4,37 +4,53 @@
 //! results of one stream keep their order. When the store fails, the table and the listeners still get the truth and
 //! an alarm says that the history has a hole.
 
+mod accounts;
+pub mod availability;
+mod cases;
+mod handle;
 mod looks;
+mod maintenance;
 mod refusals;
 pub mod status;
+mod tally;
+mod verdict;
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::health::{self, Step, Thresholds};
-use crate::model::{Heartbeat, Outcome, Reason, Snapshot, Stream, StreamId, Transition};
+use crate::model::{Health, Reason, Stream, StreamId};
 use crate::schedule::{Completed, SchedulerHandle};
-use crate::store::{Record, Remembered, Store, StoreError};
+use crate::store::{Announced, IncidentQuery, LONGEST_PAGE, Remembered, Store, StoreError};
 
+use accounts::Accounts;
+use cases::Cases;
+use handle::Command;
+pub use handle::{MonitorError, MonitorHandle};
 use looks::Looks;
+use maintenance::Maintenance;
 use refusals::Refusals;
-pub use status::{Event, LastProbe, RECENT_HEARTBEATS, StatusTable, StreamStatus};
+pub use status::{Event, Figures, LastProbe, RECENT_HEARTBEATS, StatusTable, StreamStatus};
+pub use tally::Tally;
+use verdict::Verdict;
 
 /// Results that may wait for their commit; more stay in the scheduler's channel, which then holds the probes back.
 const MAX_UNCOMMITTED: usize = 256;
 
 /// Longest wait for a commit or for the store's memory.
 const STORE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Longest sleep before the windows of announced work are looked at again.
+const WINDOWS_EVERY: Duration = Duration::from_secs(30);
 
 /// Longest wait at the end for what is being committed.
 const SHUTDOWN: Duration = Duration::from_secs(3);
@@ -46,40 +62,57 @@ pub struct Monitor {
     scheduler: SchedulerHandle,
     config: watch::Receiver<Arc<Config>>,
     clock: Arc<dyn Clock>,
+    /// Zero of the moments.
+    origin: Instant,
     current: Arc<Config>,
     commits: FuturesUnordered<Commit>,
     /// What accounts were refused, on the way to the store.
     refusals: Refusals,
     /// Streams with a commit under way, and what came of them meanwhile, oldest first.
-    busy: HashMap<StreamId, VecDeque<Completed>>,
+    busy: HashMap<StreamId, VecDeque<Work>>,
     queued: usize,
     store_fails: bool,
     looks: Looks,
-    /// Holds 16 streams; full: whoever asks is told that it did not work.
-    references: (mpsc::Sender<StreamId>, mpsc::Receiver<StreamId>),
+    accounts: Accounts,
+    cases: Cases,
+    maintenance: Maintenance,
+    commands: (MonitorHandle, mpsc::Receiver<Command>),
+    /// Incidents and announced work of earlier runs are known.
+    is_restored: bool,
 }
 
-/// Asks the monitor. Cloning it is cheap.
-#[derive(Clone, Debug)]
-pub struct MonitorHandle(mpsc::Sender<StreamId>);
+/// What is to be done with a stream, one after the other.
+#[derive(Debug)]
+enum Work {
+    /// A probe ended.
+    Probe(Box<Completed>),
+    /// Announced work begins or ends.
+    Maintenance(Arc<Stream>),
+}
 
-impl MonitorHandle {
-    /// From now on what this stream shows is usual: scene, sharpness, codec and size are learned anew. False when the
-    /// monitor is too busy or stopped.
-    pub fn take_reference(&self, id: &StreamId) -> bool {
-        self.0.try_send(id.clone()).is_ok()
+impl Work {
+    fn stream(&self) -> &Arc<Stream> {
+        match self {
+            Self::Probe(completed) => &completed.stream,
+            Self::Maintenance(stream) => stream,
+        }
     }
 }
 
-/// Gives nothing when there was only a list of refusals to store.
-type Commit = Pin<Box<dyn Future<Output = Option<Committed>> + Send>>;
+/// Gives nothing when it was nothing of a stream that was stored.
+type Commit = Pin<Box<dyn Future<Output = Option<Done>> + Send>>;
+
+/// What ended, one way or the other.
+enum Done {
+    Committed(Box<Committed>),
+    Announced(Announced, oneshot::Sender<Result<i64, String>>, Result<i64, String>),
+    EndedAnnounced(i64, oneshot::Sender<Result<bool, String>>, Result<bool, String>),
+}
 
 /// A result whose commit ended, one way or the other.
 struct Committed {
-    completed: Completed,
-    heartbeat: Heartbeat,
-    step: Step,
-    transition: Option<Transition>,
+    completed: Option<Completed>,
+    verdict: Verdict,
     stored: Result<(), String>,
 }
 
@@ -98,6 +131,7 @@ impl Monitor {
             store,
             scheduler,
             config,
+            origin: clock.monotonic(),
             clock,
             current,
             commits: FuturesUnordered::new(),
@@ -106,13 +140,17 @@ impl Monitor {
             queued: 0,
             store_fails: false,
             looks: Looks::default(),
-            references: mpsc::channel(16),
+            accounts: Accounts::default(),
+            cases: Cases::default(),
+            maintenance: Maintenance::default(),
+            commands: MonitorHandle::new(),
+            is_restored: false,
         }
     }
 
     /// How others ask it.
     pub fn handle(&self) -> MonitorHandle {
-        MonitorHandle(self.references.0.clone())
+        self.commands.0.clone()
     }
 
     /// Fills the table from what the store remembers, so that nobody who asks then finds it empty.
@@ -128,6 +166,7 @@ impl Monitor {
         let mut config_lives = true;
         loop {
             let has_room = self.commits.len() + self.queued < MAX_UNCOMMITTED;
+            let next_window = self.until_next_window();
             tokio::select! {
                 // In this order: the scheduler may complete a stream only after the table was told of it.
                 biased;
@@ -139,8 +178,9 @@ impl Monitor {
                     }
                     Err(_) => config_lives = false,
                 },
-                Some(done) = self.commits.next() => done.into_iter().for_each(|committed| self.committed(committed)),
-                Some(id) = self.references.1.recv() => self.looks.forget(&id),
+                Some(done) = self.commits.next() => self.done(done),
+                Some(command) = self.commands.1.recv() => self.obey(command),
+                () = tokio::time::sleep(next_window.unwrap_or_default()), if next_window.is_some() => self.look_at_windows(),
                 next = completed.recv(), if has_room => match next {
                     Some(completed) => self.accept(completed),
                     None => break,
@@ -149,7 +189,7 @@ impl Monitor {
         }
         let rest = async {
             while let Some(done) = self.commits.next().await {
-                done.into_iter().for_each(|committed| self.committed(committed));
+                self.done(done);
             }
             let pasts = self.looks.unwritten();
             if !pasts.is_empty()
@@ -165,14 +205,60 @@ impl Monitor {
 
     /// Takes over the list of streams; new ones start from what the store remembers of them.
     async fn configure(&mut self) {
+        self.restore().await;
         let is_new = |stream: &Arc<Stream>| self.status.get(stream.id.as_str()).is_none();
         let mut memory = if self.current.streams.iter().any(is_new) { self.remember().await } else { HashMap::new() };
         self.looks.configure(&self.current);
         let now = self.clock.now();
+        let accounts = &mut self.accounts;
         self.status.configure(&self.current, |stream| match memory.remove(&stream.id) {
-            Some(remembered) => from_memory(stream.clone(), remembered),
+            Some(remembered) => {
+                accounts.remember(&stream.id, remembered.counted_until);
+                from_memory(stream.clone(), remembered)
+            }
             None => StreamStatus::new(stream.clone(), now),
         });
+        self.accounts.retain(|id| self.current.contains(id));
+        for stream in self.current.streams.iter().filter(|stream| !stream.enabled) {
+            self.accounts.pause(&stream.id);
+        }
+        let left = self.cases.configure(&self.current, now);
+        if !left.is_empty() {
+            let store = self.store.clone();
+            self.commits.push(Box::pin(async move {
+                // What fails here goes with the next record.
+                let _ = store.put_incidents(left).await;
+                None
+            }));
+        }
+        self.maintenance.configure(&self.current, now);
+        self.look_at_windows();
+        self.show_figures();
+    }
+
+    /// Takes over what goes on from an earlier run, once.
+    async fn restore(&mut self) {
+        if self.is_restored {
+            return;
+        }
+        let now = self.clock.now();
+        let restored = within_deadline(async {
+            let open = IncidentQuery { open: Some(true), limit: LONGEST_PAGE, ..IncidentQuery::default() };
+            let open = self.store.incidents(open).await?;
+            Ok((open, self.store.next_incident().await?, self.store.announced(now).await?))
+        });
+        match restored.await {
+            Ok((open, next_id, announced)) => {
+                self.is_restored = true;
+                self.cases.restore(open, next_id, &self.current);
+                self.maintenance.remember(announced);
+            }
+            Err(error) => {
+                tracing::error!(%error, "open incidents and announced work of the last run cannot be read; check the disk");
+                // A number that no incident has.
+                self.cases.restore(Vec::new(), now.as_millisecond(), &self.current);
+            }
+        }
     }
 
     async fn remember(&mut self) -> HashMap<StreamId, Remembered> {
@@ -187,6 +273,46 @@ impl Monitor {
         })
     }
 
+    /// How long until announced work begins or ends. Looked at again before: the wall clock may be set meanwhile.
+    fn until_next_window(&self) -> Option<Duration> {
+        let left = self.maintenance.next()?.duration_since(self.clock.now());
+        Some(Duration::try_from(left).unwrap_or_default().min(WINDOWS_EVERY))
+    }
+
+    /// Lets streams into `maintenance` and out of it.
+    fn look_at_windows(&mut self) {
+        let now = self.clock.now();
+        self.maintenance.rebuild(&self.current, now);
+        let rows = self.status.all();
+        let streams = rows
+            .iter()
+            .filter(|row| row.stream.enabled)
+            .map(|row| (row.stream.clone(), row.state.health == Health::Maintenance));
+        let differing: Vec<Arc<Stream>> = self.maintenance.differing(streams, now).collect();
+        for stream in differing {
+            // One that waits already is decided by what is true then.
+            let is_queued = |queue: &VecDeque<Work>| queue.iter().any(|work| matches!(work, Work::Maintenance(_)));
+            if !self.busy.get(&stream.id).is_some_and(is_queued) {
+                self.enqueue(Work::Maintenance(stream));
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        let (store, now) = (self.store.clone(), self.clock.now());
+        match command {
+            Command::TakeReference(id) => self.looks.forget(&id),
+            Command::Announce(work, answer) => self.commits.push(Box::pin(async move {
+                let stored = within_deadline(store.announce(work.clone())).await;
+                Some(Done::Announced(work, answer, stored))
+            })),
+            Command::EndAnnounced(id, answer) => self.commits.push(Box::pin(async move {
+                let stored = within_deadline(store.end_announced(id, now)).await;
+                Some(Done::EndedAnnounced(id, answer, stored))
+            })),
+        }
+    }
+
     /// A result came: at once, or behind the one of its stream that is being committed.
     fn accept(&mut self, mut completed: Completed) {
         if let Some(refusals) = completed.refusals.take() {
@@ -198,136 +324,34 @@ impl Monitor {
                 None
             }));
         }
-        let id = &completed.stream.id;
-        if let Some(queue) = self.busy.get_mut(id) {
+        self.enqueue(Work::Probe(Box::new(completed)));
+    }
+
+    fn enqueue(&mut self, work: Work) {
+        if let Some(queue) = self.busy.get_mut(&work.stream().id) {
             self.queued += 1;
-            queue.push_back(completed);
+            queue.push_back(work);
         } else {
-            self.begin(completed);
+            self.begin(work);
         }
     }
 
-    /// The picture, then health, then on to the store.
-    fn begin(&mut self, mut completed: Completed) {
-        let id = completed.stream.id.clone();
-        // Removed meanwhile: whoever asked for the probe is told by the dropped reply.
-        let Some(row) = self.status.get(id.as_str()) else { return };
-        let now = self.clock.now();
-        let past = self.looks.judge(&completed.stream, &mut completed.probed.report, now);
-        let report = &completed.probed.report;
-        let thresholds = Thresholds {
-            failures_to_down: self.current.probe.failures_to_down,
-            successes_to_up: self.current.probe.successes_to_up,
-        };
-        let step = health::step(&row.state, report, now, thresholds);
-        let transition = step.transition.map(|(from, to)| Transition {
-            stream: id.clone(),
-            at: now,
-            from,
-            to,
-            reason: step.state.reason,
-        });
-        let heartbeat = Heartbeat {
-            at: completed.started_at,
-            reason: report.reason(),
-            stage: report.stage(),
-            latency_ms: u32::try_from(report.latency.as_millis()).unwrap_or(u32::MAX),
-            health: step.state.health,
-        };
-        let record = Record {
-            stream: id.clone(),
-            heartbeat: heartbeat.clone(),
-            state: step.state.clone(),
-            transition: transition.clone(),
-        };
-        let store = self.store.clone();
-        // First: a pause that is not remembered costs the camera a refused password more after a restart.
-        let refusals = self.refusals.clone();
-        self.busy.entry(id).or_default();
-        self.commits.push(Box::pin(async move {
-            refusals.store(&store).await;
-            if let Some(past) = past
-                && let Err(error) = within_deadline(store.put_look(record.stream.clone(), past)).await
-            {
-                tracing::error!(%error, "what is usual of the pictures is not remembered across a restart; check the disk");
-            }
-            let stored = within_deadline(store.record(record)).await;
-            Some(Committed { completed, heartbeat, step, transition, stored })
-        }));
-    }
-
-    /// The commit is done: status, events, re-probe, reply, and the next result of this stream.
-    fn committed(&mut self, committed: Committed) {
-        let Committed { completed, heartbeat, step, transition, stored } = committed;
-        self.watch_store(stored);
-        let Completed { stream, started_at, probed, reply, .. } = completed;
-        let id = stream.id.clone();
-        let report = Arc::new(probed.report);
-        if let Some(row) = self.status.get(id.as_str()) {
-            let mut row = StreamStatus { state: step.state, ..(*row).clone() };
-            match report.reason() {
-                Reason::Ok => {
-                    row.last_ok_at = Some(started_at);
-                    row.ok_since = row.ok_since.or(Some(started_at));
+    fn done(&mut self, done: Option<Done>) {
+        match done {
+            None => {}
+            Some(Done::Committed(committed)) => self.committed(*committed),
+            Some(Done::Announced(work, answer, stored)) => {
+                if let Ok(id) = stored {
+                    self.maintenance.announce(Announced { id, ..work }, &self.current, self.clock.now());
+                    self.look_at_windows();
                 }
-                // Our own fault says nothing of the camera.
-                reason if reason.is_ours() => {}
-                _ => row.ok_since = None,
+                let _ = answer.send(stored);
             }
-            if let Some(jpeg) = probed.jpeg.filter(|_| report.outcome == Outcome::Ok) {
-                row.snapshot = Some(Snapshot { jpeg, taken_at: after(started_at, report.latency) });
+            Some(Done::EndedAnnounced(id, answer, stored)) => {
+                self.maintenance.end(id, &self.current, self.clock.now());
+                self.look_at_windows();
+                let _ = answer.send(stored);
             }
-            row.last = Some(LastProbe { at: started_at, report: report.clone() });
-            if row.recent.len() >= RECENT_HEARTBEATS {
-                row.recent.pop_front();
-            }
-            row.recent.push_back(heartbeat);
-            self.status.replace(row);
-            if let Some(transition) = transition {
-                tracing::info!(stream = %id, from = transition.from.as_str(), to = transition.to.as_str(),
-                    reason = transition.reason.as_str(), "{}", report.message());
-                self.status.tell_transition(transition);
-            }
-            if step.recheck {
-                self.scheduler.probe_soon(&id, self.current.probe.retry_after);
-            }
-            if let Some(reply) = reply {
-                // Fails only when whoever asked went away.
-                let _ = reply.send(report);
-            }
-        }
-        let next = self.busy.get_mut(&id).and_then(VecDeque::pop_front);
-        match next {
-            Some(next) => {
-                self.queued -= 1;
-                self.begin_or_release(next);
-            }
-            None => _ = self.busy.remove(&id),
-        }
-    }
-
-    /// As [`Self::begin`]; a stream that was removed meanwhile is not busy any more.
-    fn begin_or_release(&mut self, completed: Completed) {
-        let id = completed.stream.id.clone();
-        if self.status.get(id.as_str()).is_some() {
-            self.begin(completed);
-        } else if let Some(rest) = self.busy.remove(&id) {
-            self.queued -= rest.len();
-        }
-    }
-
-    /// One line when the store begins to fail and one when it is well again, not one a heartbeat.
-    fn watch_store(&mut self, stored: Result<(), String>) {
-        match stored {
-            Ok(()) if self.store_fails => {
-                self.store_fails = false;
-                tracing::info!("heartbeats are recorded again");
-            }
-            Err(error) if !self.store_fails => {
-                self.store_fails = true;
-                tracing::error!(%error, "heartbeats are not recorded; probing and the dashboard go on; check the disk");
-            }
-            _ => {}
         }
     }
 }
@@ -340,23 +364,17 @@ async fn within_deadline<T>(work: impl Future<Output = Result<T, StoreError>>) -
 }
 
 fn from_memory(stream: Arc<Stream>, remembered: Remembered) -> StreamStatus {
-    let Remembered { state, last_ok_at, recent } = remembered;
+    let Remembered { state, last_ok_at, recent, counted_until: _ } = remembered;
     let run = recent.iter().rev().filter(|beat| !beat.reason.is_ours()).take_while(|beat| beat.reason == Reason::Ok);
     let ok_since = run.last().map(|beat| beat.at);
     let skip = recent.len().saturating_sub(RECENT_HEARTBEATS);
     StreamStatus {
-        stream,
         state,
-        last: None,
         last_ok_at,
         ok_since,
         recent: recent.into_iter().skip(skip).collect(),
-        snapshot: None,
+        ..StreamStatus::new(stream, Timestamp::UNIX_EPOCH)
     }
-}
-
-fn after(at: Timestamp, duration: Duration) -> Timestamp {
-    at.checked_add(duration).unwrap_or(at)
 }
 
 #[cfg(test)]

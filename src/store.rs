@@ -5,16 +5,20 @@
 //! on. Everything else reads through a few read-only connections ([`reader`]).
 
 mod accounts;
+mod availability;
 mod codes;
 mod error;
+mod evidence;
 mod heartbeats;
 mod incidents;
 mod lock;
 mod looks;
+mod maintenance;
 mod reader;
 mod record;
 mod refusals;
 mod retention;
+mod rollups;
 mod schema;
 mod writer;
 
@@ -28,10 +32,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use crate::model::{HealthState, Heartbeat, Incident, StreamId, Transition};
+use crate::model::{HealthState, Heartbeat, Incident, Span, StreamId, Transition};
 
 pub use accounts::TakenToken;
 pub use error::StoreError;
+pub use evidence::{Evidence, EvidenceKind, KeptEvidence};
+pub use incidents::{IncidentQuery, Remark};
+pub use maintenance::Announced;
 pub use refusals::look_for_refusals;
 pub use retention::{Pruned, Retention};
 
@@ -53,17 +60,29 @@ const READ_DEADLINE: Duration = Duration::from_secs(10);
 /// Longest wait for the writer at the end.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(4);
 
-/// What one probe leaves behind.
+/// What one probe, or the beginning or end of announced work, leaves behind.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     /// Whose.
     pub stream: StreamId,
     /// What was found. Its time is kept to the millisecond.
-    pub heartbeat: Heartbeat,
+    pub heartbeat: Option<Heartbeat>,
     /// The state after it.
     pub state: HealthState,
-    /// When the state changed.
-    pub transition: Option<Transition>,
+    /// The changes of the state, oldest first.
+    pub transitions: Vec<Transition>,
+    /// Where the time since the record before went.
+    pub spans: Vec<Span>,
+    /// Incidents that are different now, whole.
+    pub incidents: Vec<Incident>,
+}
+
+impl Record {
+    /// A heartbeat and the state after it, nothing else.
+    pub fn of_heartbeat(stream: StreamId, heartbeat: Heartbeat, state: HealthState) -> Self {
+        let heartbeat = Some(heartbeat);
+        Self { stream, heartbeat, state, transitions: Vec::new(), spans: Vec::new(), incidents: Vec::new() }
+    }
 }
 
 /// What is known of a stream from before the start.
@@ -73,6 +92,8 @@ pub struct Remembered {
     pub state: HealthState,
     /// When a probe last gave a picture.
     pub last_ok_at: Option<Timestamp>,
+    /// Up to when its time is counted.
+    pub counted_until: Option<Timestamp>,
     /// Its newest heartbeats, oldest first, at most [`REMEMBERED_HEARTBEATS`].
     pub recent: Vec<Heartbeat>,
 }
@@ -155,7 +176,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Failed`] (full disk, I/O): nothing of the record is kept, what was there before is.
     pub async fn record(&self, record: Record) -> Result<(), StoreError> {
-        let urgent = record.transition.is_some();
+        let urgent = !record.transitions.is_empty() || !record.incidents.is_empty();
         self.write(urgent, move |session| record::write(session, &record)).await
     }
 
@@ -182,15 +203,6 @@ impl Store {
     /// [`StoreError`] when the database cannot be read.
     pub async fn sample_totals(&self, since: Timestamp) -> Result<SampleTotals, StoreError> {
         self.inner.readers.read(move |conn| heartbeats::sample_totals(conn, since)).await
-    }
-
-    /// Incidents of one stream or of all, newest first, at most `limit` (held between 1 and [`LONGEST_PAGE`]).
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database cannot be read.
-    pub async fn incidents(&self, stream: Option<&StreamId>, limit: usize) -> Result<Vec<Incident>, StoreError> {
-        let stream = stream.cloned();
-        self.inner.readers.read(move |conn| incidents::newest(conn, stream.as_ref(), limit)).await
     }
 
     /// Deletes what is older than its time, in small steps between the other writes. Call it hourly; when the call is

@@ -7,12 +7,16 @@
 mod accept;
 mod assets;
 mod auth;
+mod availability;
 mod call;
 mod errors;
 mod events;
 mod headers;
 mod history;
+mod incidents;
+mod maintenance;
 mod passwords;
+mod prometheus;
 mod service;
 mod session;
 mod slowdown;
@@ -136,9 +140,17 @@ fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
         .unify()
         .or(history::routes(web))
         .unify()
+        .or(availability::routes(web))
+        .unify()
+        .or(incidents::routes(web))
+        .unify()
+        .or(maintenance::routes(web))
+        .unify()
         .or(status::routes(web))
         .unify()
         .or(events::routes(web))
+        .unify()
+        .or(prometheus::routes(web))
         .unify()
         .or(service::routes(web))
         .unify()

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Hardware, WatchHandle};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Workers};
 use crate::probe::decoders::Decoder;
 use crate::probe::pool::Pool;
 use crate::probe::sandbox::Missing;
@@ -12,6 +12,12 @@ use crate::probe::sandbox::Missing;
 /// Probing is possible while a worker runs.
 pub fn readiness(pool: &Pool) -> Result<(), String> {
     if pool.measures().worker_pids.is_empty() { Err("no probe worker is running".to_owned()) } else { Ok(()) }
+}
+
+/// What `/metrics` says of the workers.
+pub fn workers(pool: &Pool) -> Workers {
+    let measures = pool.measures();
+    Workers { running: measures.worker_pids.len(), restarts_total: measures.restarts_total }
 }
 
 /// Workers and the last reading of the configuration file, for `/api/health`.

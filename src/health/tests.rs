@@ -103,13 +103,20 @@ fn a_picture_with_issues_is_degraded() {
 
 #[test]
 fn maintenance_stays_until_it_is_ended() {
-    let mut state = HealthState { health: Health::Maintenance, ..HealthState::new(at(0)) };
+    let mut state = begin_maintenance(&HealthState::new(at(0)), at(0)).state;
     for reason in [Reason::Ok, Reason::NoData, Reason::NoData, Reason::NoData, Reason::WorkerCrashed] {
         let step = step(&state, &report(reason), at(1), Thresholds::default());
         assert_eq!((step.state.health, step.transition, step.recheck), (Health::Maintenance, None, false));
         state = step.state;
     }
     assert_eq!(state.failures_in_row, 3);
+    let ended = end_maintenance(&state, at(2));
+    assert_eq!(ended.announce, Some((Health::Maintenance, Health::Unknown)));
+    // Two failures in a row were seen meanwhile: the next one is no first one.
+    let next = step(&ended.state, &report(Reason::NoData), at(3), Thresholds::default());
+    assert_eq!((next.state.health, next.recheck), (Health::Down, false));
+    let next = step(&ended.state, &report(Reason::Ok), at(3), Thresholds::default());
+    assert_eq!(next.transition, Some((Health::Unknown, Health::Up)));
 }
 
 fn any_reason() -> impl Strategy<Value = Reason> {

@@ -4,7 +4,7 @@ use tokio::sync::{mpsc, watch};
 use super::*;
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::model::{Heartbeat, ProbeReport, Snapshot, Stage, StreamId};
+use crate::model::{Heartbeat, Outcome, ProbeReport, Reason, Snapshot, Stage, StreamId};
 use crate::monitor::LastProbe;
 use crate::probe::{ProbeRequest, Probed, Prober};
 use crate::schedule::plan::tests::{config, stream};
@@ -157,7 +157,7 @@ async fn totals_come_from_the_store_in_the_background() {
         let heartbeat = Heartbeat { at: at(second), reason, stage: Stage::Picture, latency_ms: 9, health };
         let state = crate::model::HealthState { health, ..crate::model::HealthState::new(at(-60)) };
         let stream = StreamId::from_name("gate");
-        store.record(Record { stream, heartbeat, state, transition: None }).await.unwrap();
+        store.record(Record::of_heartbeat(stream, heartbeat, state)).await.unwrap();
     }
     let metrics = metrics(&cameras(&["Gate"]));
     assert!(!metrics.render().contains("system_total_samples_30d"));

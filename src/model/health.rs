@@ -59,6 +59,32 @@ pub struct HealthState {
     pub successes_in_row: u32,
     /// Probes in a row that gave no verdict: our own fault, or the camera was busy.
     pub blind_in_row: u32,
+    /// How restless the stream is.
+    pub flap: Flap,
+}
+
+/// What a probe says of the camera, for counting changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// A usable picture.
+    Good,
+    /// A picture with something wrong with it.
+    Poor,
+    /// No picture.
+    None,
+}
+
+/// How often the verdict changed of late.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flap {
+    /// One bit for each of the newest heartbeats with a verdict, the newest lowest: 1 when it differs from the one before.
+    pub changes: u32,
+    /// The newest verdict.
+    pub last: Option<Verdict>,
+    /// True: transitions are recorded and not announced.
+    pub active: bool,
+    /// The health that was announced last.
+    pub announced: Health,
 }
 
 impl HealthState {
@@ -71,6 +97,7 @@ impl HealthState {
             failures_in_row: 0,
             successes_in_row: 0,
             blind_in_row: 0,
+            flap: Flap::default(),
         }
     }
 }

@@ -6,8 +6,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 use jiff::Timestamp;
 use tokio::sync::broadcast;
 
+use super::availability::Availability;
+use super::tally::Tally;
 use crate::config::Config;
-use crate::model::{Health, HealthState, Heartbeat, ProbeReport, Snapshot, Stream, StreamId, Transition};
+use crate::model::{
+    Health, HealthState, Heartbeat, Incident, ProbeReport, Snapshot, Stream, StreamId, Transition,
+};
 
 /// How many heartbeats the table keeps for each stream's strip.
 pub const RECENT_HEARTBEATS: usize = 60;
@@ -19,8 +23,12 @@ pub struct StreamStatus {
     pub stream: Arc<Stream>,
     /// Confirmed health.
     pub state: HealthState,
+    /// Until when it is worked on, while it is in `maintenance`.
+    pub maintenance_until: Option<Timestamp>,
     /// The newest probe, `None` before the first.
     pub last: Option<LastProbe>,
+    /// The newest probe since the start that gave a picture.
+    pub last_good: Option<Arc<ProbeReport>>,
     /// When a probe last gave a picture, kept across restarts.
     pub last_ok_at: Option<Timestamp>,
     /// Start of the unbroken run of good probes up to now, `None` when the last one failed.
@@ -29,6 +37,8 @@ pub struct StreamStatus {
     pub recent: VecDeque<Heartbeat>,
     /// The last verified picture.
     pub snapshot: Option<Snapshot>,
+    /// What its probes came to since the start.
+    pub tally: Tally,
 }
 
 /// The newest probe of a stream.
@@ -45,8 +55,17 @@ pub struct LastProbe {
 pub enum Event {
     /// A probe was recorded.
     Heartbeat(Arc<StreamStatus>),
-    /// A stream's health changed; its row came as a heartbeat before it.
+    /// A stream's health changed; its row came as a heartbeat before it. Not while it is flapping.
     Transition(Transition),
+    /// A stream began to flap, or is calm again.
+    Flapping {
+        /// Which.
+        stream: StreamId,
+        /// True when it began.
+        active: bool,
+    },
+    /// An incident was opened, has changed, or is over.
+    Incident(Arc<Incident>),
     /// The list of streams changed.
     StreamsChanged,
 }
@@ -57,6 +76,27 @@ pub struct StatusTable {
     inner: Arc<RwLock<Rows>>,
     /// Holds 1,024 events; a listener that falls behind loses the oldest and is told how many.
     events: broadcast::Sender<Event>,
+    figures: Arc<RwLock<Figures>>,
+    availability: Arc<RwLock<Arc<Availability>>>,
+}
+
+/// What the monitor says of the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Figures {
+    /// Open incidents of streams that are down.
+    pub open_down: usize,
+    /// Open incidents of streams that are degraded.
+    pub open_degraded: usize,
+    /// Incidents that were opened since the start.
+    pub opened_total: u64,
+    /// False while the store does not take heartbeats.
+    pub is_recording: bool,
+}
+
+impl Default for Figures {
+    fn default() -> Self {
+        Self { open_down: 0, open_degraded: 0, opened_total: 0, is_recording: true }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -67,7 +107,8 @@ struct Rows {
 
 impl Default for StatusTable {
     fn default() -> Self {
-        Self { inner: Arc::default(), events: broadcast::channel(1024).0 }
+        let events = broadcast::channel(1024).0;
+        Self { inner: Arc::default(), events, figures: Arc::default(), availability: Arc::default() }
     }
 }
 
@@ -101,9 +142,22 @@ impl StatusTable {
         self.tell(Event::Heartbeat(row));
     }
 
-    /// Tells the listeners of a transition.
-    pub fn tell_transition(&self, transition: Transition) {
-        self.tell(Event::Transition(transition));
+    /// What the monitor says of the whole.
+    pub fn figures(&self) -> Figures {
+        *self.figures.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_figures(&self, figures: Figures) {
+        *self.figures.write().unwrap_or_else(PoisonError::into_inner) = figures;
+    }
+
+    /// How available the streams were, as it was last looked up.
+    pub fn availability(&self) -> Arc<Availability> {
+        self.availability.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_availability(&self, availability: Availability) {
+        *self.availability.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(availability);
     }
 
     /// Takes over the list of streams: new ones start from `seed`, removed ones vanish, the rest keep what is known.
@@ -134,7 +188,8 @@ impl StatusTable {
         counts
     }
 
-    fn tell(&self, event: Event) {
+    /// Tells the listeners.
+    pub(super) fn tell(&self, event: Event) {
         // Fails only when nobody listens.
         let _ = self.events.send(event);
     }
@@ -146,11 +201,14 @@ impl StreamStatus {
         Self {
             stream,
             state: HealthState::new(now),
+            maintenance_until: None,
             last: None,
+            last_good: None,
             last_ok_at: None,
             ok_since: None,
             recent: VecDeque::new(),
             snapshot: None,
+            tally: Tally::default(),
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::clock::SystemClock;
-use crate::model::{CameraAccount, Health, ProbeReport, Refusal, Stage};
+use crate::model::{CameraAccount, Health, Outcome, ProbeReport, Refusal, Stage};
 use crate::probe::{ProbeRequest, Probed, Prober};
 use crate::schedule::plan::tests::{config, stream};
 use crate::schedule::{ProbeNowError, scheduler};

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::Error;
 
-use crate::model::{Health, Reason, Stage};
+use crate::model::{Health, Reason, Stage, Verdict};
 
 pub(super) const MS_PER_HOUR: i64 = 3_600_000;
 
@@ -19,6 +19,19 @@ pub(super) fn health_code(health: Health) -> u8 {
 
 pub(super) fn health(code: u8) -> rusqlite::Result<Health> {
     known(Health::ALL.into_iter().find(|health| health_code(*health) == code), code)
+}
+
+pub(super) fn verdict_code(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Good => 0,
+        Verdict::Poor => 1,
+        Verdict::None => 2,
+    }
+}
+
+pub(super) fn verdict(code: u8) -> rusqlite::Result<Verdict> {
+    let all = [Verdict::Good, Verdict::Poor, Verdict::None];
+    known(all.into_iter().find(|verdict| verdict_code(*verdict) == code), code)
 }
 
 pub(super) fn stage_code(stage: Stage) -> u8 {

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
-use super::codes::{MS_PER_HOUR, health, reason, stage, time};
+use super::codes::{MS_PER_HOUR, health, reason, stage, time, verdict};
 use super::incidents::stream_id;
 use super::record::find_key;
 use super::{HistoryPage, HistoryQuery, LONGEST_PAGE, REMEMBERED_HEARTBEATS, Remembered, SampleTotals};
-use crate::model::{HealthState, Heartbeat, StreamId};
+use crate::model::{Flap, HealthState, Heartbeat, StreamId};
 
 /// Heartbeats of other streams that one page may pass over: a tenth of a second or so, also on a small machine.
 const LARGEST_SCAN: i64 = 1_000_000;
@@ -19,7 +19,8 @@ const LARGEST_SCAN: i64 = 1_000_000;
 pub(super) fn load_memory(connection: &Connection) -> rusqlite::Result<HashMap<StreamId, Remembered>> {
     let mut by_key: HashMap<i64, (StreamId, Remembered)> = connection
         .prepare(
-            "SELECT stream, id, health, since_ms, reason, failures_in_row, successes_in_row, blind_in_row, last_ok_ms
+            "SELECT stream, id, health, since_ms, reason, failures_in_row, successes_in_row, blind_in_row, last_ok_ms,
+                 flap_changes, flap_last, flapping, announced, span_to_ms
              FROM stream_state JOIN streams ON key = stream",
         )?
         .query_map([], |row| Ok((row.get(0)?, (stream_id(row, 1)?, remembered(row)?))))?
@@ -56,7 +57,14 @@ fn remembered(row: &Row<'_>) -> rusqlite::Result<Remembered> {
             failures_in_row: row.get(5)?,
             successes_in_row: row.get(6)?,
             blind_in_row: row.get(7)?,
+            flap: Flap {
+                changes: row.get(9)?,
+                last: row.get::<_, Option<u8>>(10)?.map(verdict).transpose()?,
+                active: row.get(11)?,
+                announced: health(row.get(12)?)?,
+            },
         },
+        counted_until: row.get::<_, Option<i64>>(13)?.map(time).transpose()?,
         last_ok_at: row.get::<_, Option<i64>>(8)?.map(time).transpose()?,
         recent: Vec::new(),
     })

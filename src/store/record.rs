@@ -1,28 +1,39 @@
-//! Writing what a probe found: heartbeat, state, counts, incidents.
+//! Writing what a probe found: heartbeat, state, counts, time in each state, transitions, incidents.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::Record;
-use super::codes::{MS_PER_HOUR, health_code, stage_code};
+use super::codes::{health_code, stage_code, verdict_code};
+use super::rollups::{self, MS_PER_HOUR};
 use super::writer::Session;
-use crate::model::{Health, Heartbeat, Reason, StreamId, Transition};
+use super::{Record, incidents};
+use crate::model::{Heartbeat, Reason, Span, StreamId, Transition};
 
 /// Writes one record.
 pub(super) fn write(session: &mut Session<'_>, record: &Record) -> rusqlite::Result<()> {
     let stream = key(session, &record.stream)?;
     let connection = session.connection;
-    if insert_heartbeat(connection, stream, &record.heartbeat)? {
-        count(connection, stream, &record.heartbeat)?;
+    let built_day = rollups::built_day(session)?;
+    if let Some(heartbeat) = &record.heartbeat
+        && insert_heartbeat(connection, stream, heartbeat)?
+    {
+        rollups::count(connection, stream, heartbeat, built_day)?;
     }
     remember(connection, stream, record)?;
-    match &record.transition {
-        Some(transition) => change(connection, stream, transition),
-        None => Ok(()),
+    for span in &record.spans {
+        grow(connection, stream, span)?;
+        rollups::add_time(connection, stream, span, built_day)?;
     }
+    for transition in &record.transitions {
+        insert_transition(connection, stream, transition)?;
+    }
+    for incident in &record.incidents {
+        incidents::put(session, incident)?;
+    }
+    Ok(())
 }
 
 /// The key of a stream, given one when it is new.
-fn key(session: &mut Session<'_>, id: &StreamId) -> rusqlite::Result<i64> {
+pub(super) fn key(session: &mut Session<'_>, id: &StreamId) -> rusqlite::Result<i64> {
     if let Some(key) = session.keys.get(id) {
         return Ok(*key);
     }
@@ -46,7 +57,7 @@ pub(super) fn find_key(connection: &Connection, id: &StreamId) -> rusqlite::Resu
 }
 
 /// False when the stream has a heartbeat of this millisecond already; the new one takes its place.
-fn insert_heartbeat(connection: &Connection, stream: i64, heartbeat: &Heartbeat) -> rusqlite::Result<bool> {
+pub(super) fn insert_heartbeat(connection: &Connection, stream: i64, heartbeat: &Heartbeat) -> rusqlite::Result<bool> {
     const COLUMNS: &str =
         "INTO heartbeats (at_ms, stream, reason, stage, latency_ms, health) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let values = params![
@@ -64,36 +75,19 @@ fn insert_heartbeat(connection: &Connection, stream: i64, heartbeat: &Heartbeat)
     Ok(new)
 }
 
-fn count(connection: &Connection, stream: i64, heartbeat: &Heartbeat) -> rusqlite::Result<()> {
-    let hour = heartbeat.at.as_millisecond().div_euclid(MS_PER_HOUR);
-    let ok = heartbeat.reason == Reason::Ok;
-    let blind = heartbeat.reason.is_ours();
-    let failed = !ok && !blind;
-    connection
-        .prepare_cached(
-            "INSERT INTO rollups (hour, stream, ok, failed, blind) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE
-             SET ok = ok + excluded.ok, failed = failed + excluded.failed, blind = blind + excluded.blind",
-        )?
-        .execute(params![hour, stream, ok, failed, blind])?;
-    connection
-        .prepare_cached(
-            "INSERT INTO totals (hour, ok, failed, blind) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE
-             SET ok = ok + excluded.ok, failed = failed + excluded.failed, blind = blind + excluded.blind",
-        )?
-        .execute(params![hour, ok, failed, blind])?;
-    Ok(())
-}
-
 fn remember(connection: &Connection, stream: i64, record: &Record) -> rusqlite::Result<()> {
     let state = &record.state;
-    let last_ok_ms = (record.heartbeat.reason == Reason::Ok).then(|| record.heartbeat.at.as_millisecond());
+    let good = record.heartbeat.as_ref().filter(|heartbeat| heartbeat.reason == Reason::Ok);
     connection
         .prepare_cached(
             "INSERT INTO stream_state (stream, health, since_ms, reason, failures_in_row, successes_in_row,
-                 blind_in_row, last_ok_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                 blind_in_row, last_ok_ms, flap_changes, flap_last, flapping, announced)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
              ON CONFLICT DO UPDATE SET health = excluded.health, since_ms = excluded.since_ms, reason = excluded.reason,
                  failures_in_row = excluded.failures_in_row, successes_in_row = excluded.successes_in_row,
-                 blind_in_row = excluded.blind_in_row, last_ok_ms = coalesce(excluded.last_ok_ms, last_ok_ms)",
+                 blind_in_row = excluded.blind_in_row, last_ok_ms = coalesce(excluded.last_ok_ms, last_ok_ms),
+                 flap_changes = excluded.flap_changes, flap_last = excluded.flap_last, flapping = excluded.flapping,
+                 announced = excluded.announced",
         )?
         .execute(params![
             stream,
@@ -103,34 +97,62 @@ fn remember(connection: &Connection, stream: i64, record: &Record) -> rusqlite::
             state.failures_in_row,
             state.successes_in_row,
             state.blind_in_row,
-            last_ok_ms,
+            good.map(|heartbeat| heartbeat.at.as_millisecond()),
+            state.flap.changes,
+            state.flap.last.map(verdict_code),
+            state.flap.active,
+            health_code(state.flap.announced),
         ])?;
     Ok(())
 }
 
-/// Keeps the transition; opens an incident at `down` and `degraded` and closes the open one when the stream is known to
-/// have left its state. In `unknown` nothing is known, so there the incident stays open.
-fn change(connection: &Connection, stream: i64, transition: &Transition) -> rusqlite::Result<()> {
-    let at_ms = transition.at.as_millisecond();
-    let to = health_code(transition.to);
+/// Lets the stream's newest span grow, or begins another one and keeps what is over.
+pub(super) fn grow(connection: &Connection, stream: i64, span: &Span) -> rusqlite::Result<()> {
+    let (from_ms, to_ms, health) = (span.from.as_millisecond(), span.to.as_millisecond(), health_code(span.health));
+    let grown = connection
+        .prepare_cached(
+            "UPDATE stream_state SET span_to_ms = ?2 WHERE stream = ?1 AND span_health = ?3 AND span_to_ms = ?4",
+        )?
+        .execute(params![stream, to_ms, health, from_ms])?;
+    if grown == 0 {
+        connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO spans (stream, from_ms, to_ms, health)
+                 SELECT stream, span_from_ms, span_to_ms, span_health FROM stream_state
+                 WHERE stream = ?1 AND span_from_ms < span_to_ms",
+            )?
+            .execute([stream])?;
+        connection
+            .prepare_cached(
+                "UPDATE stream_state SET span_from_ms = ?2, span_to_ms = ?3, span_health = ?4 WHERE stream = ?1",
+            )?
+            .execute(params![stream, from_ms, to_ms, health])?;
+    }
+    Ok(())
+}
+
+fn insert_transition(connection: &Connection, stream: i64, transition: &Transition) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO transitions (at_ms, stream, from_health, to_health, reason) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
-        .execute(params![at_ms, stream, health_code(transition.from), to, transition.reason.code()])?;
-    if transition.to == Health::Unknown {
-        return Ok(());
-    }
-    connection
-        .prepare_cached("UPDATE incidents SET closed_ms = ?2 WHERE stream = ?1 AND closed_ms IS NULL AND health <> ?3")?
-        .execute(params![stream, at_ms, to])?;
-    if matches!(transition.to, Health::Down | Health::Degraded) {
-        connection
-            .prepare_cached(
-                "INSERT INTO incidents (stream, health, reason, opened_ms) SELECT ?1, ?2, ?3, ?4
-                 WHERE NOT EXISTS (SELECT 1 FROM incidents WHERE stream = ?1 AND closed_ms IS NULL)",
-            )?
-            .execute(params![stream, to, transition.reason.code(), at_ms])?;
-    }
+        .execute(params![
+            transition.at.as_millisecond(),
+            stream,
+            health_code(transition.from),
+            health_code(transition.to),
+            transition.reason.code()
+        ])?;
     Ok(())
+}
+
+/// Hours that a span touches, with the milliseconds of it in each.
+pub(super) fn hours(span: &Span) -> impl Iterator<Item = (i64, i64)> {
+    let (from_ms, to_ms) = (span.from.as_millisecond(), span.to.as_millisecond());
+    let first = from_ms.div_euclid(MS_PER_HOUR);
+    let last = (to_ms - 1).div_euclid(MS_PER_HOUR);
+    (first..=last).map(move |hour| {
+        let start = hour * MS_PER_HOUR;
+        (hour, to_ms.min(start + MS_PER_HOUR) - from_ms.max(start))
+    })
 }

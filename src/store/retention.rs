@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::codes::MS_PER_HOUR;
+use super::rollups::{HOURS_PER_DAY, MS_PER_HOUR};
 use super::{Store, StoreError};
 
 /// Rows that one step deletes at most.
@@ -16,7 +16,7 @@ const MS_PER_DAY: i64 = 24 * MS_PER_HOUR;
 pub struct Retention {
     /// Raw heartbeats (`storage.heartbeats_days`).
     pub heartbeats_days: u32,
-    /// Hourly counts, transitions and closed incidents (`storage.rollup_days`).
+    /// Hourly and daily figures, spans, transitions and closed incidents (`storage.rollup_days`).
     pub rollup_days: u32,
 }
 
@@ -25,7 +25,7 @@ pub struct Retention {
 pub struct Pruned {
     /// Raw heartbeats.
     pub heartbeats: usize,
-    /// Hourly counts, transitions, incidents.
+    /// Hourly and daily figures, spans, transitions, incidents.
     pub rollups: usize,
     /// Expired refresh tokens.
     pub tokens: usize,
@@ -36,6 +36,14 @@ const HEARTBEATS: &str = "DELETE FROM heartbeats WHERE (at_ms, stream) IN
     (SELECT at_ms, stream FROM heartbeats WHERE at_ms < ?1 ORDER BY at_ms LIMIT ?2)";
 const ROLLUPS: &str = "DELETE FROM rollups WHERE (hour, stream) IN
     (SELECT hour, stream FROM rollups WHERE hour < ?1 ORDER BY hour LIMIT ?2)";
+const REASONS: &str = "DELETE FROM reasons WHERE (hour, stream, reason) IN
+    (SELECT hour, stream, reason FROM reasons WHERE hour < ?1 ORDER BY hour LIMIT ?2)";
+const DAYS: &str = "DELETE FROM days WHERE (day, stream) IN
+    (SELECT day, stream FROM days WHERE day < ?1 ORDER BY day LIMIT ?2)";
+const SPANS: &str = "DELETE FROM spans WHERE (stream, from_ms) IN
+    (SELECT stream, from_ms FROM spans WHERE to_ms < ?1 ORDER BY to_ms LIMIT ?2)";
+const MAINTENANCE: &str =
+    "DELETE FROM maintenance WHERE id IN (SELECT id FROM maintenance WHERE until_ms < ?1 LIMIT ?2)";
 const TOTALS: &str =
     "DELETE FROM totals WHERE hour IN (SELECT hour FROM totals WHERE hour < ?1 ORDER BY hour LIMIT ?2)";
 const TRANSITIONS: &str =
@@ -50,9 +58,16 @@ pub(super) async fn prune(store: &Store, now: Timestamp, keep: Retention) -> Res
     let rollups_ms = now_ms - i64::from(keep.rollup_days) * MS_PER_DAY;
     let rollups_hour = rollups_ms.div_euclid(MS_PER_HOUR);
     let mut pruned = Pruned { heartbeats: delete(store, HEARTBEATS, heartbeats_ms).await?, ..Pruned::default() };
-    for (sql, before) in
-        [(ROLLUPS, rollups_hour), (TOTALS, rollups_hour), (TRANSITIONS, rollups_ms), (INCIDENTS, rollups_ms)]
-    {
+    for (sql, before) in [
+        (ROLLUPS, rollups_hour),
+        (REASONS, rollups_hour),
+        (DAYS, rollups_hour.div_euclid(HOURS_PER_DAY)),
+        (SPANS, rollups_ms),
+        (TOTALS, rollups_hour),
+        (TRANSITIONS, rollups_ms),
+        (INCIDENTS, rollups_ms),
+        (MAINTENANCE, rollups_ms),
+    ] {
         pruned.rollups += delete(store, sql, before).await?;
     }
     pruned.tokens = delete(store, TOKENS, now_ms).await?;

@@ -1,3 +1,7 @@
+mod migrations;
+mod register;
+mod rollups;
+
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
@@ -25,16 +29,18 @@ fn record(stream: &str, ms: i64, reason: Reason) -> Record {
     let stage = if reason == Reason::Ok { Stage::Picture } else { Stage::Connect };
     Record {
         stream: id(stream),
-        heartbeat: Heartbeat { at: at_ms(ms), reason, stage, latency_ms: 412, health },
+        heartbeat: Some(Heartbeat { at: at_ms(ms), reason, stage, latency_ms: 412, health }),
         state: state(health, at_ms(0)),
-        transition: None,
+        transitions: Vec::new(),
+        spans: Vec::new(),
+        incidents: Vec::new(),
     }
 }
 
 fn transition(stream: &str, ms: i64, from: Health, to: Health) -> Record {
     let reason = if to == Health::Up { Reason::Ok } else { Reason::Unreachable };
     let transition = Transition { stream: id(stream), at: at_ms(ms), from, to, reason };
-    Record { state: state(to, at_ms(ms)), transition: Some(transition), ..record(stream, ms, reason) }
+    Record { state: state(to, at_ms(ms)), transitions: vec![transition], ..record(stream, ms, reason) }
 }
 
 /// Hands over many records at once, as the monitor does, and waits for all.
@@ -76,7 +82,7 @@ async fn what_was_acknowledged_is_there_after_reopening() {
     assert_eq!(gate.last_ok_at, Some(at_ms(80_000)));
     let times: Vec<_> = gate.recent.iter().map(|beat| beat.at).collect();
     assert_eq!(times, (21..=80).map(|n| at_ms(n * 1000)).collect::<Vec<_>>());
-    assert_eq!(gate.recent[59], record("gate", 80_000, Reason::Ok).heartbeat);
+    assert_eq!(Some(&gate.recent[59]), record("gate", 80_000, Reason::Ok).heartbeat.as_ref());
     let yard = &memory[&id("yard")];
     assert_eq!((yard.last_ok_at, yard.recent.len()), (None, 2));
     // Our own fault is no sample.
@@ -115,36 +121,6 @@ async fn history_comes_newest_first_page_by_page() {
 }
 
 #[tokio::test]
-async fn incidents_open_and_close_with_the_transitions() {
-    use Health::{Degraded, Down, Unknown, Up};
-    let dir = TempDir::new().unwrap();
-    let store = Store::open(dir.path()).await.unwrap();
-    for (ms, from, to) in [
-        (0, Unknown, Up),
-        (1, Up, Down),
-        // Nothing is known: the incident goes on.
-        (2, Down, Unknown),
-        (3, Unknown, Down),
-        (4, Down, Degraded),
-        (5, Degraded, Up),
-        (6, Up, Down),
-    ] {
-        store.record(transition("gate", ms, from, to)).await.unwrap();
-    }
-    store.record(transition("yard", 7, Unknown, Down)).await.unwrap();
-    let shown = |incidents: Vec<Incident>| {
-        incidents.into_iter().map(|i| (i.health, i.opened_at, i.closed_at)).collect::<Vec<_>>()
-    };
-    let gate = store.incidents(Some(&id("gate")), 10).await.unwrap();
-    assert_eq!(
-        shown(gate),
-        [(Down, at_ms(6), None), (Degraded, at_ms(4), Some(at_ms(5))), (Down, at_ms(1), Some(at_ms(4)))]
-    );
-    assert_eq!(store.incidents(None, 1).await.unwrap()[0].stream, id("yard"));
-    assert!(store.incidents(Some(&id("nobody")), 10).await.unwrap().is_empty());
-}
-
-#[tokio::test]
 async fn a_heartbeat_of_the_same_millisecond_is_counted_once() {
     let dir = TempDir::new().unwrap();
     let store = Store::open(dir.path()).await.unwrap();
@@ -176,16 +152,19 @@ async fn a_heartbeat_costs_less_than_thirty_bytes() {
             let late = n.wrapping_mul(2_654_435_761) % 100 < 5;
             let (reason, latency) = if late { (Reason::NoKeyframe, 10_000) } else { (Reason::Ok, 300 + n * 7 % 600) };
             let mut record = record(&format!("camera-{}", n % STREAMS), at + n * 13 % 40, reason);
-            record.heartbeat.latency_ms = latency as u32;
+            if let Some(heartbeat) = &mut record.heartbeat {
+                heartbeat.latency_ms = latency as u32;
+            }
             (at + latency, record)
         })
         .collect();
     beats.sort_by_key(|(end, _)| *end);
-    let mut keys = HashMap::new();
+    let (mut keys, mut built_day) = (HashMap::new(), None);
     for batch in beats.chunk_by(|a, b| a.0 / 500 == b.0 / 500) {
         let transaction = connection.transaction().unwrap();
         for (_, beat) in batch {
-            record::write(&mut writer::Session { connection: &transaction, keys: &mut keys }, beat).unwrap();
+            let (keys, built_day) = (&mut keys, &mut built_day);
+            record::write(&mut writer::Session { connection: &transaction, keys, built_day }, beat).unwrap();
         }
         transaction.commit().unwrap();
     }

@@ -20,6 +20,9 @@ const GATHER: Duration = Duration::from_millis(500);
 /// Most writes of one transaction.
 const LARGEST_BATCH: usize = 1024;
 
+/// Statements that are kept prepared: more than there are.
+const STATEMENTS: usize = 64;
+
 /// Writes that may wait in the queue.
 const QUEUE: usize = 1024;
 
@@ -29,6 +32,8 @@ pub(super) struct Session<'a> {
     pub(super) connection: &'a Connection,
     /// Row keys of streams, so that a heartbeat needs no look-up.
     pub(super) keys: &'a mut HashMap<StreamId, i64>,
+    /// The newest day that is summed up, once it was looked up.
+    pub(super) built_day: &'a mut Option<i64>,
 }
 
 /// What the writer is told.
@@ -103,7 +108,9 @@ pub(super) fn spawn(opened: Opened, alarm: Alarm) -> Result<(mpsc::Sender<Messag
         .name("store-writer".to_owned())
         .spawn(move || {
             let Opened { path, connection, lock } = opened;
-            let mut writer = Writer { path, connection, queue, keys: HashMap::new(), alarm, full: false };
+            connection.set_prepared_statement_cache_capacity(STATEMENTS);
+            let mut writer =
+                Writer { path, connection, queue, keys: HashMap::new(), built_day: None, alarm, full: false };
             while let Some(batch) = runtime.block_on(writer.gather()) {
                 writer.commit(batch);
             }
@@ -119,6 +126,7 @@ struct Writer {
     connection: Connection,
     queue: mpsc::Receiver<Message>,
     keys: HashMap<StreamId, i64>,
+    built_day: Option<i64>,
     alarm: Alarm,
     /// The connection is at `synchronous=FULL`.
     full: bool,
@@ -179,7 +187,7 @@ impl Writer {
                 }
             }
             Err(error) => {
-                self.keys.clear();
+                self.forget();
                 let error = StoreError::at_run(&self.path, &error);
                 let text = error.to_string();
                 if self.alarm.set(Some(text.clone())).as_ref() != Some(&text) {
@@ -205,12 +213,14 @@ impl Writer {
         let mut outcomes = Vec::with_capacity(batch.jobs.len());
         for job in &mut batch.jobs {
             let savepoint = transaction.savepoint()?;
-            let outcome = job.run(&mut Session { connection: &savepoint, keys: &mut self.keys });
+            let (keys, built_day) = (&mut self.keys, &mut self.built_day);
+            let outcome = job.run(&mut Session { connection: &savepoint, keys, built_day });
             match &outcome {
                 Ok(()) => savepoint.commit()?,
                 Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
                     savepoint.finish()?;
                     self.keys.clear();
+                    self.built_day = None;
                 }
                 Err(_) => {
                     outcome?;
@@ -221,6 +231,12 @@ impl Writer {
         }
         transaction.commit()?;
         Ok(outcomes)
+    }
+
+    /// What was looked up inside a transaction that is undone.
+    fn forget(&mut self) {
+        self.keys.clear();
+        self.built_day = None;
     }
 
     fn end(self) {

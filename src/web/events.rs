@@ -16,6 +16,7 @@ use warp::sse;
 use super::Web;
 use super::call::{Call, call};
 use super::errors::{ApiError, respond};
+use super::incidents;
 use super::view;
 use crate::model::Role;
 use crate::monitor::Event;
@@ -75,6 +76,8 @@ async fn next(listener: &mut Listener) -> Option<sse::Event> {
             ("stream", json!(view::summary(&row, listener.role, 1, paused_until)))
         }
         Ok(Event::Transition(transition)) => ("transition", json!(transition)),
+        Ok(Event::Flapping { stream, active }) => ("flapping", json!({"stream": stream, "active": active})),
+        Ok(Event::Incident(incident)) => ("incident", json!(incidents::view(&incident, listener.role))),
         Ok(Event::StreamsChanged) => ("reload", json!({"because": "streams_changed"})),
         Err(RecvError::Lagged(missed)) => ("reload", json!({"because": "too_slow", "missed": missed})),
         Err(RecvError::Closed) => return None,

@@ -29,18 +29,22 @@ pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
 async fn history(call: Call, id: String) -> Result<Response, ApiError> {
     call.caller(Role::Viewer).await?;
     let row = row(&call, &id)?;
-    let limit = match call.query("limit") {
-        None => DEFAULT_LIMIT,
-        Some(text) => text.parse().ok().filter(|n| (1..=MAX_LIMIT).contains(n)).ok_or_else(|| {
-            ApiError::bad_request("bad_parameter", format!("limit must be a number from 1 to {MAX_LIMIT}."))
-        })?,
-    };
+    let limit = limit(&call, DEFAULT_LIMIT)?;
     let query =
         HistoryQuery { from: time(&call, "from")?, to: time(&call, "to")?, limit, cursor: time(&call, "cursor")? };
     Ok(json(&call.web.parts.store.history(&row.stream.id, query).await?))
 }
 
-fn time(call: &Call, name: &str) -> Result<Option<Timestamp>, ApiError> {
+/// The length of a page.
+pub(super) fn limit(call: &Call, default: usize) -> Result<usize, ApiError> {
+    let Some(text) = call.query("limit") else { return Ok(default) };
+    text.parse().ok().filter(|n| (1..=MAX_LIMIT).contains(n)).ok_or_else(|| {
+        ApiError::bad_request("bad_parameter", format!("limit must be a number from 1 to {MAX_LIMIT}."))
+    })
+}
+
+/// A time, when one is given.
+pub(super) fn time(call: &Call, name: &str) -> Result<Option<Timestamp>, ApiError> {
     let Some(text) = call.query(name) else { return Ok(None) };
     text.parse().map(Some).map_err(|_| {
         let message = format!("{name} must be a time such as 2026-01-31T12:00:00Z.");

@@ -1,16 +1,14 @@
-//! How the service itself is: `/healthz`, `/readyz`, `/metrics`, `/api/health`.
+//! How the service itself is: `/healthz`, `/readyz`, `/api/health`.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use warp::Filter;
 use warp::filters::BoxedFilter;
-use warp::http::header::{CONTENT_TYPE, HeaderValue};
-use warp::http::{Response as HttpResponse, StatusCode};
-use warp::reply::{Reply, Response};
+use warp::http::StatusCode;
+use warp::reply::Response;
 
 use super::Web;
-use super::auth::bearer;
 use super::call::{Call, call};
 use super::errors::{ApiError, json, json_with, respond};
 use crate::model::stage::to_ms;
@@ -20,15 +18,11 @@ use crate::model::{Health, Role};
 pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
     let healthz = warp::path!("healthz").and(warp::get()).map(|| json(&json!({"status": "ok"})));
     let readyz = warp::path!("readyz").and(warp::get()).and(call(web)).map(|call: Call| readyz(&call));
-    let metrics = warp::path!("metrics")
-        .and(warp::get())
-        .and(call(web))
-        .then(|call: Call| async move { respond(metrics(call).await) });
     let health = warp::path!("api" / "health")
         .and(warp::get())
         .and(call(web))
         .then(|call: Call| async move { respond(health(call).await) });
-    healthz.or(readyz).unify().or(metrics).unify().or(health).unify().boxed()
+    healthz.or(readyz).unify().or(health).unify().boxed()
 }
 
 /// 200 once the service does its work, 503 with the reason before and while it ends.
@@ -37,22 +31,6 @@ fn readyz(call: &Call) -> Response {
         Ok(()) => json(&json!({"status": "ready"})),
         Err(reason) => json_with(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": "not_ready", "reason": reason})),
     }
-}
-
-async fn metrics(call: Call) -> Result<Response, ApiError> {
-    let config = call.web.parts.config.borrow().clone();
-    if let Some(token) = &config.metrics.token {
-        let given = bearer(&call.headers).unwrap_or_default();
-        if !same(given, token.expose()) {
-            return Err(ApiError::unauthorized("unauthorized", "/metrics needs metrics.token as a bearer token."));
-        }
-    }
-    let write = call.web.parts.metrics.clone();
-    let text = tokio::task::spawn_blocking(move || write()).await.map_err(ApiError::internal)?;
-    let mut response = HttpResponse::new(text).into_response();
-    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, kind);
-    Ok(response)
 }
 
 async fn health(call: Call) -> Result<Response, ApiError> {
@@ -86,10 +64,4 @@ async fn health(call: Call) -> Result<Response, ApiError> {
         answer.extend((parts.facts)());
     }
     Ok(json(&answer))
-}
-
-/// Compares without telling by its time how much was right.
-fn same(a: &str, b: &str) -> bool {
-    use sha2::{Digest, Sha256};
-    Sha256::digest(a.as_bytes()) == Sha256::digest(b.as_bytes())
 }

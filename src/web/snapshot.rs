@@ -9,7 +9,7 @@ use serde_json::json;
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, LAST_MODIFIED};
-use warp::http::{Response as HttpResponse, StatusCode};
+use warp::http::{HeaderMap, Response as HttpResponse, StatusCode};
 use warp::reply::{Reply, Response};
 
 use super::Web;
@@ -87,6 +87,13 @@ fn answer(call: &Call, snapshot: &Snapshot) -> Response {
         }
     }
     response
+}
+
+/// Says when a picture was taken.
+pub(super) fn say_when(headers: &mut HeaderMap, taken_at: Timestamp) {
+    if let Some(value) = http_date(taken_at).and_then(|date| HeaderValue::from_str(&date).ok()) {
+        headers.insert(LAST_MODIFIED, value);
+    }
 }
 
 /// RFC 9110 section 5.6.7.
