@@ -12,6 +12,7 @@ mod maintenance;
 mod problem;
 mod reader;
 mod sections;
+mod sentinel;
 mod settings;
 mod streams;
 mod suggest;
@@ -23,6 +24,7 @@ pub use check::check;
 pub use environment::Overrides;
 pub use load::{Loaded, load, load_with, parse};
 pub use problem::{Problem, Problems};
+pub use sentinel::Sentinel;
 pub use settings::{Config, Device, Hardware, Metrics, Mqtt, Probe, Storage, Web, WebTls};
 pub use watch::{ReloadStatus, WatchHandle, Watcher, watch};
 

@@ -80,6 +80,7 @@ pub const PROBE: &[&str] = &[
     "successes_to_up",
     "max_megapixels",
     "snapshot_width_px",
+    "sentinel",
 ];
 /// Keys of `storage:`.
 pub const STORAGE: &[&str] = &["path", "heartbeats_days", "rollup_days", "evidence_megabytes"];

@@ -10,6 +10,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::keys;
 use super::reader::{Range, Rule, Section, shown_text};
+use super::sentinel::Sentinel;
 use super::settings::{Device, Hardware, Metrics, Mqtt, Probe, Storage, Web, WebTls};
 use super::suggest::nearest;
 use crate::model::{Secret, Stream};
@@ -176,8 +177,22 @@ pub(super) fn probe(root: &Section<'_>) -> (Probe, bool) {
         successes_to_up: count("successes_to_up", default.successes_to_up, Range::whole(1, 100)),
         max_megapixels: count("max_megapixels", default.max_megapixels, Range::whole(1, 200)),
         snapshot_width_px: count("snapshot_width_px", default.snapshot_width_px, Range::whole(160, 3840)),
+        sentinel: sentinel(&section),
     };
     (probe, section.has("timeout_seconds"))
+}
+
+fn sentinel(section: &Section<'_>) -> Option<Sentinel> {
+    let text = section.text("sentinel")?;
+    let sentinel = Sentinel::parse(text);
+    if sentinel.is_none() {
+        let message = format!(
+            "{} is not a host with or without a port; write 192.0.2.1, router.lan:443 or [2001:db8::1]:443",
+            shown_text(text)
+        );
+        section.problem("sentinel", message);
+    }
+    sentinel
 }
 
 fn workers(section: &Section<'_>) -> Option<usize> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::sentinel::Sentinel;
 use crate::model::{Secret, Stream, StreamId, Window};
 
 /// Everything the service is told.
@@ -155,6 +156,8 @@ pub struct Probe {
     pub max_megapixels: u32,
     /// Width of the pictures kept for the dashboard, default 960; a larger picture is scaled down by a whole factor.
     pub snapshot_width_px: u32,
+    /// When it does not answer, this machine has no network; `None`: nobody is asked.
+    pub sentinel: Option<Sentinel>,
 }
 
 /// `probe.hardware`: whether H.264 and H.265 are decoded by hardware.
@@ -288,6 +291,7 @@ impl Default for Probe {
             successes_to_up: 1,
             max_megapixels: 40,
             snapshot_width_px: 960,
+            sentinel: None,
         }
     }
 }

@@ -116,7 +116,7 @@ fn the_default_files_examples_are_good() {
         .collect();
     let authority = authority_file();
     let text = lines.join("\n").replace("/etc/streampulse/camera-ca.pem", &authority.path().display().to_string());
-    assert_eq!(warnings(&text), ["line 94: devices[0].host: no stream is on this host"]);
+    assert_eq!(warnings(&text), ["line 95: devices[0].host: no stream is on this host"]);
     let config = good(&text);
     let yard = config.stream("yard").unwrap();
     assert_eq!(yard.credentials.as_ref().unwrap().password.expose(), "p@ss/word#1");
@@ -307,6 +307,11 @@ fn bad_files() {
                 "line 1: probe.workers: \"17\" is neither auto nor a number from 1 to 16",
                 "line 1: probe.failures_to_down: \"0\" is not a whole number from 1 to 100",
             ],
+        ),
+        (
+            "probe: {sentinel: 'http://192.0.2.1/'}".into(),
+            &["line 1: probe.sentinel: a text that is not shown here is not a host with or without a port; write \
+             192.0.2.1, router.lan:443 or [2001:db8::1]:443"],
         ),
         (
             "probe: {timeout_seconds: .inf}".into(),

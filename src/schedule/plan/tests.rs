@@ -60,6 +60,7 @@ pub(crate) fn config(streams: Vec<Stream>) -> Config {
             successes_to_up: 1,
             max_megapixels: 40,
             snapshot_width_px: 960,
+            sentinel: None,
         },
         storage: config::Storage {
             path: "/nonexistent".into(),
