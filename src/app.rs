@@ -19,6 +19,7 @@ use crate::config::{self, Config, Overrides, WatchHandle};
 use crate::metrics::Metrics;
 use crate::monitor::{Monitor, MonitorHandle, StatusTable, availability};
 use crate::probe::Prober;
+use crate::probe::network::NetworkWatch;
 use crate::probe::pool::{Pool, PoolOptions};
 use crate::schedule::{self, SchedulerHandle};
 use crate::store::Store;
@@ -146,7 +147,9 @@ impl Parts {
         let status = StatusTable::default();
         // Holds 256 results; when it is full, ended probes keep their stream and device until the monitor has caught up.
         let (completed, results) = mpsc::channel(256);
-        let prober: Arc<dyn Prober> = Arc::new(self.pool.clone());
+        let pool = Arc::new(self.pool.clone());
+        let network = Arc::new(NetworkWatch::new(pool, self.config.clone(), self.clock.clone()));
+        let prober: Arc<dyn Prober> = network.clone();
         let in_flight = schedule::in_flight_limit(&self.config.borrow());
         let (handle, scheduler) =
             schedule::scheduler(self.config.clone(), prober, self.clock.clone(), completed, in_flight);
@@ -183,7 +186,10 @@ impl Parts {
         tasks.spawn("housekeeping", housekeeping::run(store, config, clock, tasks.rest.clone()));
         tasks.spawn("watchdog", notify::watchdog(handle.clone(), tasks.rest.clone()));
 
-        let web = self.web_parts(status, monitor_handle, handle, metrics);
+        let (watched, cancel) = (network.clone(), tasks.rest.clone());
+        tasks.spawn("network", async move { watched.follow(cancel).await });
+
+        let web = self.web_parts(status, monitor_handle, handle, metrics, network);
         let cancel = tasks.rest.clone();
         tasks.spawn("web", async move {
             if let Err(error) = web::serve(listener, web, cancel).await {
@@ -199,6 +205,7 @@ impl Parts {
         monitor: MonitorHandle,
         scheduler: SchedulerHandle,
         metrics: Metrics,
+        network: Arc<NetworkWatch>,
     ) -> WebParts {
         let (pool, watch_handle) = (self.pool.clone(), self.watch_handle.clone());
         let ready = self.pool.clone();
@@ -213,7 +220,7 @@ impl Parts {
             config: self.config.clone(),
             metrics: Arc::new(move || metrics.render()),
             readiness: Arc::new(move || facts::readiness(&ready)),
-            facts: Arc::new(move || facts::health(&pool, hardware, &watch_handle)),
+            facts: Arc::new(move || facts::health(&pool, hardware, &watch_handle, &network.state())),
             state_dir: self.state_dir.clone(),
         }
     }

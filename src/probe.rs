@@ -1,7 +1,7 @@
 //! Opening a camera, taking one picture, saying what was found.
 //!
-//! The monitor sees only [`Prober`]. Behind it, [`pool`] keeps worker processes; in each, [`worker`] runs the
-//! pipelines of [`pipeline`], the only place that knows GStreamer.
+//! The monitor sees only [`Prober`]. Behind it, [`network`] knows when this machine itself has no network, and [`pool`]
+//! keeps worker processes; in each, [`worker`] runs the pipelines of [`pipeline`], the only place that knows GStreamer.
 
 pub mod access_unit;
 pub mod certificate;
@@ -9,6 +9,7 @@ pub mod classify;
 pub mod coded_size;
 pub mod decoders;
 pub mod look;
+pub mod network;
 pub mod picture;
 pub mod pipeline;
 pub mod pool;

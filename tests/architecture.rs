@@ -69,6 +69,7 @@ const PURE: &[&str] = &[
     "probe::classify",
     "probe::coded_size",
     "probe::look",
+    "probe::network::route",
     "probe::picture",
     "probe::redirect",
 ];

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Hardware, WatchHandle};
 use crate::metrics::{Metrics, Workers};
 use crate::probe::decoders::Decoder;
+use crate::probe::network::NetworkState;
 use crate::probe::pool::Pool;
 use crate::probe::sandbox::Missing;
 
@@ -20,8 +21,13 @@ pub fn workers(pool: &Pool) -> Workers {
     Workers { running: measures.worker_pids.len(), restarts_total: measures.restarts_total }
 }
 
-/// Workers and the last reading of the configuration file, for `/api/health`.
-pub fn health(pool: &Pool, hardware: Hardware, watch_handle: &WatchHandle) -> Map<String, Value> {
+/// Workers, the network and the last reading of the configuration file, for `/api/health`.
+pub fn health(
+    pool: &Pool,
+    hardware: Hardware,
+    watch_handle: &WatchHandle,
+    network: &NetworkState,
+) -> Map<String, Value> {
     let measures = pool.measures();
     let status = watch_handle.status();
     let texts = |problems: &[crate::config::Problem]| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -42,6 +48,10 @@ pub fn health(pool: &Pool, hardware: Hardware, watch_handle: &WatchHandle) -> Ma
             "sandbox": layers().filter(|layer| Missing::of(layer).is_none()).collect::<Vec<_>>(),
             "sandbox_missing": layers().filter_map(Missing::of).map(missing).collect::<Vec<_>>(),
         }),
+    );
+    facts.insert(
+        "network".to_owned(),
+        json!({"sentinel": network.sentinel, "offline_because": network.offline_because}),
     );
     facts.insert(
         "configuration".to_owned(),

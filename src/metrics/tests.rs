@@ -107,9 +107,9 @@ fn our_own_names() {
     let text = metrics.render();
     let lines = lines(&text);
     for line in [
-        "streampulse_state{state=\"degraded\",stream_id=\"gate\"} 1",
-        "streampulse_state{state=\"up\",stream_id=\"gate\"} 0",
-        "streampulse_state{state=\"down\",stream_id=\"yard\"} 1",
+        "streampulse_state{stream_id=\"gate\",state=\"degraded\"} 1",
+        "streampulse_state{stream_id=\"gate\",state=\"up\"} 0",
+        "streampulse_state{stream_id=\"yard\",state=\"down\"} 1",
         "streampulse_probes_total{stream_id=\"gate\"} 0",
         "streampulse_heartbeats_missed_total{stream_id=\"yard\"} 0",
         "streampulse_last_probe_timestamp_seconds{stream_id=\"yard\"} 1799999993",
