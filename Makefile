@@ -21,7 +21,7 @@ bench: ## the figures, beside ffmpeg; ONLY=keyframe|mid-gop|faults|checks|fleet|
 fuzz: ## what reads bytes of others, under random ones; SECONDS=600 in all
 	@SECONDS_TO_RUN="$(SECONDS)" scripts/fuzz
 
-lint: ## formatting, clippy, shellcheck, cargo deny
+lint: ## formatting, clippy, shellcheck, rules of Prometheus, cargo deny
 	@scripts/install build test rust rust-lint
 	@scripts/lint
 
