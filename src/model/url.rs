@@ -6,6 +6,7 @@
 
 mod authority;
 mod inner;
+mod within;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -14,6 +15,7 @@ use thiserror::Error;
 
 use authority::{has_zone, read_host, split_port, split_userinfo};
 use inner::Inner;
+pub use within::mask_addresses;
 
 use super::secret::{Credentials, REDACTED};
 
