@@ -8,6 +8,7 @@ pub mod certificate;
 pub mod classify;
 pub mod coded_size;
 pub mod decoders;
+pub mod exchange;
 pub mod look;
 pub mod network;
 pub mod picture;

@@ -214,6 +214,10 @@ pub struct ProbeReport {
     pub transport: Option<Transport>,
     /// What the picture looks like; `None` once it was judged.
     pub look: Option<Box<Look>>,
+    /// What was asked and what the camera answered, line by line, scrubbed of credentials and at most 8 KiB: for a person
+    /// who wants to know why. Only of a probe that failed, and not before a connection was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<Box<str>>,
 }
 
 impl ProbeReport {
@@ -227,6 +231,7 @@ impl ProbeReport {
             picture: None,
             transport: None,
             look: None,
+            exchange: None,
         }
     }
 

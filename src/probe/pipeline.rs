@@ -1,7 +1,7 @@
 //! The pipelines of a probe, and the only place that names GStreamer.
 //!
 //! [`receive`] opens the camera and ends at the first whole keyframe: `rtsp` or `http` build the source, `watch` sees
-//! what happens. `authority` judges certificates, `relay` is the TLS of `http`. [`decode`] turns that keyframe into a
+//! what happens, `overheard` takes down what is said. `authority` judges certificates, `relay` is the TLS of `http`. [`decode`] turns that keyframe into a
 //! picture in a slot that is kept warm, [`jpeg`] encodes it. [`hardware`] finds decoders, [`self_test`] says what they are
 //! worth.
 
@@ -15,6 +15,7 @@ mod first_boundary;
 pub mod hardware;
 mod http;
 pub mod jpeg;
+mod overheard;
 pub mod receive;
 mod relay;
 mod rtsp;
@@ -39,11 +40,13 @@ pub fn init() -> anyhow::Result<()> {
     gst::log::remove_default_log_function();
     gst::log::set_active(true);
     // By name, because a category is only made when its plugin is loaded.
-    gst::log::set_threshold_from_string("libav:INFO,rtspsrc:WARNING", false);
-    gst::log::add_log_function(|category, level, _, _, _, _, message| match category.name() {
+    gst::log::set_threshold_from_string(&format!("libav:INFO,{}", overheard::LEVELS), false);
+    gst::log::add_log_function(|category, level, _, function, _, object, message| match category.name() {
         "libav" => decode::hear_libav(level, message.get().as_deref().unwrap_or_default()),
-        "rtspsrc" => source_log::hear(level, message.get().as_deref().unwrap_or_default()),
-        _ => {}
+        "rtspsrc" if level <= gst::DebugLevel::Warning => {
+            source_log::hear(level, message.get().as_deref().unwrap_or_default());
+        }
+        category => overheard::hear(category, function, object, message),
     });
     Ok(())
 }

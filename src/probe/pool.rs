@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 use super::decoders::Decoder;
+use super::exchange;
 use super::protocol::{MissingElement, Target};
 use super::scrub::Scrubber;
 use super::{ProbeRequest, Probed, Prober, SnapshotSize};
@@ -257,8 +258,10 @@ fn believe(request: &ProbeRequest, mut report: ProbeReport, jpeg: Vec<u8>, start
     report.phases = report.phases.at_most(passed);
     let too_long = request.snapshot != SnapshotSize::Full && jpeg.len() > MAX_SCALED_JPEG_BYTES;
     let scrubber = Scrubber::new(&request.url, request.credentials.as_ref());
+    let exchange = report.exchange.take();
     if let Outcome::Failed { detail, .. } = &mut report.outcome {
         *detail = scrubber.clean(detail);
+        report.exchange = exchange.and_then(|told| exchange::believe(&told, &scrubber));
     }
     if let Some(video) = &mut report.video {
         video.profile = video.profile.take().map(|text| scrubber.clean(&text));

@@ -5,6 +5,7 @@
 
 mod decoding;
 mod hardware;
+mod report;
 
 use std::collections::HashMap;
 use std::io;
@@ -16,16 +17,17 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use super::classify::{End, classify};
-use super::pipeline::receive::{Received, receive};
+use super::classify::End;
+use super::pipeline::receive::{Keyframe, Received, receive};
 use super::pipeline::{elements, hardware as found};
 use super::protocol::{FromWorker, Target, ToWorker, read_frame, write_frame};
 use super::redirect::Journey;
 use super::resolve::resolve;
 use super::{pipeline, sandbox};
-use crate::model::{CameraUrl, Look, Phases, ProbeReport, Stage, Transport};
+use crate::model::{CameraUrl, Phases, ProbeReport, Stage, Transport};
 use decoding::{Decoded, Decoding, Job};
 use hardware::Opened;
+use report::{Evidence, failed, failure, finish};
 
 /// Stack of a receiving thread: it only waits, GStreamer's own threads do the work.
 const STACK_BYTES: usize = 256 * 1024;
@@ -215,10 +217,11 @@ impl Worker {
         let started = Instant::now();
         let deadline = started + target.timeout;
         let mut journey = CameraUrl::parse(&target.location).ok().map(|(url, _)| Journey::new(url));
+        let evidence = Evidence::new(target, started);
         let mut target = target.clone();
         let mut on_the_way = Phases::default();
         let (received, decoded) = loop {
-            let (mut received, decoded) = self.try_transports(id, &target, deadline, cancel);
+            let (mut received, decoded) = self.try_transports(id, &target, deadline, cancel, &evidence);
             received.phases.iter().for_each(|(stage, took)| on_the_way.add(stage, took));
             received.phases = on_the_way;
             let Err((stage, End::Moved { location })) = &received.result else { break (received, decoded) };
@@ -235,7 +238,7 @@ impl Worker {
                 }
             }
         };
-        finish(received, decoded, started)
+        finish(received, decoded, started, &evidence)
     }
 
     /// A camera that refuses TCP is asked for UDP in the same probe.
@@ -245,12 +248,13 @@ impl Worker {
         target: &Target,
         deadline: Instant,
         cancel: &Arc<Cancel>,
+        evidence: &Evidence,
     ) -> (Received, Option<Decoded>) {
         let first = if target.transport == Transport::Udp { Transport::Udp } else { Transport::Tcp };
-        let tried = self.attempt(id, target, first, deadline, cancel);
+        let tried = self.attempt(id, target, first, deadline, cancel, evidence);
         let refused = matches!(tried.0.result, Err((_, End::Status(461))));
         if refused && target.transport == Transport::Auto {
-            return self.attempt(id, target, Transport::Udp, deadline, cancel);
+            return self.attempt(id, target, Transport::Udp, deadline, cancel, evidence);
         }
         tried
     }
@@ -262,6 +266,7 @@ impl Worker {
         transport: Transport,
         deadline: Instant,
         cancel: &Arc<Cancel>,
+        evidence: &Evidence,
     ) -> (Received, Option<Decoded>) {
         // Holds the one answer of the decoding thread.
         let (answer, answers) = sync_channel(1);
@@ -270,6 +275,7 @@ impl Worker {
             target,
             transport,
             deadline,
+            evidence.transcript(),
             |watch| {
                 let watch = Arc::downgrade(watch);
                 cancel.on_cancel(move || {
@@ -278,7 +284,10 @@ impl Worker {
                     }
                 });
             },
-            |received| self.decode(id, target, deadline, received, answer, &course),
+            |received| match &received.result {
+                Ok(keyframe) => self.decode(id, target, deadline, keyframe, answer, &course),
+                Err((stage, end)) => self.say_verdict(id, *stage, end, received, evidence),
+            },
         );
         course.hung_up.store(true, Ordering::SeqCst);
         let waited = received.result.as_ref().ok().map(|_keyframe| {
@@ -293,24 +302,26 @@ impl Worker {
         (received, decoded)
     }
 
+    fn say_verdict(&self, id: u64, stage: Stage, end: &End, received: &Received, evidence: &Evidence) {
+        // Not the last word: UDP may come next, or another address.
+        if matches!(end, End::Cancelled | End::Status(461) | End::Moved { .. }) {
+            return;
+        }
+        // What follows is the goodbye, which nobody waits for.
+        evidence.transcript().close();
+        let report = failure(stage, end, received, evidence);
+        self.say(&FromWorker::Verdict { id, report: Box::new(report) }, &[]);
+    }
+
     fn decode(
         &self,
         id: u64,
         target: &Target,
         deadline: Instant,
-        received: &Received,
+        keyframe: &Keyframe,
         answer: SyncSender<Decoded>,
         course: &Arc<Course>,
     ) {
-        let keyframe = match &received.result {
-            Ok(keyframe) => keyframe,
-            // Not the last word: UDP may come next, or another address.
-            Err((_, End::Cancelled | End::Status(461) | End::Moved { .. })) => return,
-            Err((stage, end)) => {
-                let report = failure(*stage, end, received);
-                return self.say(&FromWorker::Verdict { id, report: Box::new(report) }, &[]);
-            }
-        };
         self.say(&FromWorker::Queued { id }, &[]);
         let (voice, course) = (self.voice.clone(), course.clone());
         let (told, followed) = (voice.clone(), course.clone());
@@ -333,54 +344,4 @@ impl Worker {
             answer,
         });
     }
-}
-
-fn failed(stage: Stage, end: &End, latency: Duration) -> ProbeReport {
-    ProbeReport {
-        outcome: classify(stage, end),
-        ..ProbeReport::failed(stage, crate::model::Reason::Overloaded, "", latency)
-    }
-}
-
-/// The report of a probe that got no keyframe.
-fn failure(stage: Stage, end: &End, received: &Received) -> ProbeReport {
-    let mut report = failed(stage, end, received.phases.iter().map(|(_, took)| took).sum());
-    (report.phases, report.transport) = (received.phases, received.transport);
-    report
-}
-
-/// Puts the two halves together.
-fn finish(received: Received, decoded: Option<Decoded>, started: Instant) -> (ProbeReport, Vec<u8>) {
-    let mut phases = received.phases;
-    let waiting = started.elapsed();
-    let keyframe = match received.result {
-        Ok(keyframe) => keyframe,
-        Err((stage, ref end)) => return (failure(stage, end, &received), Vec::new()),
-    };
-    let mut video = keyframe.video;
-    let Some(decoded) = decoded else {
-        let mut report = failed(Stage::Decode, &End::Overloaded, waiting);
-        (report.phases, report.video, report.transport) = (phases, Some(video), received.transport);
-        return (report, Vec::new());
-    };
-    phases.add(Stage::Decode, decoded.decode_took);
-    (video.decoder, video.hardware) = (decoded.decoder, decoded.hardware);
-    video.hardware_refused = decoded.hardware_refused;
-    if let Some((width, height)) = decoded.size_px {
-        (video.width, video.height) = (Some(width), Some(height));
-    }
-    let mut report = failed(Stage::Decode, &End::Overloaded, waiting);
-    let mut jpeg = Vec::new();
-    match decoded.result {
-        Ok(seen) => {
-            phases.add(Stage::Picture, decoded.picture_took);
-            (report.outcome, report.picture) = (crate::model::Outcome::Ok, Some(seen.stats));
-            report.look = seen.look.map(|look| Box::new(Look { clock: keyframe.clock, ..look }));
-            jpeg = seen.jpeg.map_or_else(Vec::new, |jpeg| jpeg.to_vec());
-        }
-        Err(end) => report.outcome = classify(Stage::Decode, &end),
-    }
-    report.latency = phases.iter().map(|(_, took)| took).sum();
-    (report.phases, report.video, report.transport) = (phases, Some(video), received.transport);
-    (report, jpeg)
 }

@@ -8,26 +8,28 @@ use std::io::{Read as _, Write as _};
 use std::time::Instant;
 
 use super::dial::dial_until;
+use crate::probe::exchange::{Transcript, Who};
 use crate::probe::protocol::Target;
 
 /// Longest head that is read.
 const MAX_HEAD_BYTES: u64 = 16 * 1024;
 
 /// User and password as `souphttpsrc` must be given them, so that the camera gets them as UTF-8.
-pub fn credentials_for_soup(target: &Target, deadline: Instant) -> Option<(String, String)> {
+pub fn credentials_for_soup(target: &Target, deadline: Instant, transcript: &Transcript) -> Option<(String, String)> {
     let (user, password) = target.credentials.clone()?;
     if user.is_ascii() && password.is_ascii() {
         return Some((user, password));
     }
-    match ask(target, deadline) {
+    match ask(target, deadline, transcript) {
         Some(head) if wants_basic_only(&head) => Some((bytes_as_characters(&user), bytes_as_characters(&password))),
         _ => Some((user, password)),
     }
 }
 
 /// The head of the answer to a request without credentials.
-fn ask(target: &Target, deadline: Instant) -> Option<String> {
+fn ask(target: &Target, deadline: Instant, transcript: &Transcript) -> Option<String> {
     let mut connection = dial_until(target, deadline).ok()?;
+    transcript.head(Who::We, &bare_get(target));
     connection.write_all(bare_get(target).as_bytes()).ok()?;
     let mut head = Vec::new();
     let mut chunk = [0; 1024];
@@ -37,7 +39,9 @@ fn ask(target: &Target, deadline: Instant) -> Option<String> {
             Ok(length) => head.extend_from_slice(&chunk[..length]),
         }
     }
-    Some(String::from_utf8_lossy(&head).into_owned())
+    let head = String::from_utf8_lossy(&head).into_owned();
+    transcript.head(Who::Camera, &head);
+    Some(head)
 }
 
 /// A GET without credentials.

@@ -9,6 +9,7 @@ use gstreamer as gst;
 
 use super::challenge::credentials_for_soup;
 use super::elements::make;
+use super::overheard::Ear;
 use super::receive::MAX_LOCATION_CHARACTERS;
 use super::relay::Relay;
 use super::watch::{Said, Seen, Watch};
@@ -17,7 +18,7 @@ use crate::model::Stage;
 use crate::probe::classify::End;
 use crate::probe::protocol::Target;
 
-/// Builds the source into the pipeline and watches it. The relay, with `https`, must live as long as the pipeline.
+/// Builds the source into the pipeline and watches and overhears it. The relay, with `https`, must live as long as the pipeline.
 ///
 /// # Errors
 /// When an element is missing, or there is no port for the relay.
@@ -26,7 +27,7 @@ pub fn build(
     target: &Target,
     deadline: Instant,
     watch: &Arc<Watch>,
-) -> anyhow::Result<Option<Relay>> {
+) -> anyhow::Result<(Ear, Option<Relay>)> {
     let source = make("souphttpsrc")?;
     let relay = if target.is_tls() { Some(Relay::start(target, deadline, watch)?) } else { None };
     match &relay {
@@ -39,7 +40,7 @@ pub fn build(
     }
     // Where a redirect leads is not the element's to decide.
     source.set_property("automatic-redirect", false);
-    if let Some((user, password)) = credentials_for_soup(target, deadline) {
+    if let Some((user, password)) = credentials_for_soup(target, deadline, watch.transcript()) {
         source.set_property("user-id", user);
         source.set_property("user-pw", password);
     }
@@ -52,14 +53,15 @@ pub fn build(
     source.set_property("timeout", (target.timeout.as_secs() as u32).max(1) + 1);
     source.set_property("user-agent", concat!("StreamPulse/", env!("CARGO_PKG_VERSION")));
     pipeline.add(&source)?;
+    let ear = Ear::on(&source, watch.transcript(), target.credentials.is_some());
 
     let bus = pipeline.bus().ok_or_else(|| anyhow::anyhow!("a pipeline without a bus"))?;
     watch.listen(&bus, {
-        let watch = watch.clone();
+        let (watch, hear_answer) = (watch.clone(), ear.on_answer());
         move |said| {
-            if let Said::Element(structure) = said
-                && let Some(location) = redirect(structure)
-            {
+            let Said::Element(structure) = said else { return };
+            hear_answer(structure);
+            if let Some(location) = redirect(structure) {
                 watch.saw(Seen::Ended(End::Moved { location }));
             }
         }
@@ -74,7 +76,7 @@ pub fn build(
         first_boundary::insert_where_missing(&pad);
         container::unpack(pipeline, &pad, watch, move || kind.get().cloned().unwrap_or_default());
     }
-    Ok(relay)
+    Ok((ear, relay))
 }
 
 /// The `Location` of an answer that redirects (RFC 9110 section 15.4).

@@ -1,5 +1,6 @@
 //! The first half of a probe: open the camera, wait for one whole keyframe, hang up.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Instant;
@@ -15,11 +16,15 @@ use crate::model::{Codec, Phases, Stage, StreamClock, Transport, VideoFacts};
 use crate::probe::access_unit::{h264_is_keyframe, h265_is_keyframe};
 use crate::probe::classify::End;
 use crate::probe::coded_size;
+use crate::probe::exchange::Transcript;
 use crate::probe::protocol::Target;
 use crate::probe::resolve::resolve;
 
 /// A longer `Location` leads nowhere.
 pub const MAX_LOCATION_CHARACTERS: usize = 2_048;
+
+/// So many addresses of one name are told.
+const SHOWN_ADDRESSES: usize = 4;
 
 /// One access unit that needs no other, with what the parser says of it.
 #[derive(Debug)]
@@ -70,37 +75,41 @@ impl Drop for Running {
     }
 }
 
-/// Opens the camera and waits for a keyframe, until `deadline`. `on_watch` gets what can end it early. `on_keyframe`
+/// Opens the camera and waits for a keyframe, until `deadline`; `transcript` gets what is said until media come. `on_watch` gets what can end it early. `on_keyframe`
 /// is called with the result before the camera is hung up on, so that decoding need not wait for that.
 pub fn receive(
     target: &Target,
     transport: Transport,
     deadline: Instant,
+    transcript: &Arc<Transcript>,
     on_watch: impl FnOnce(&Arc<Watch>),
     on_keyframe: impl FnOnce(&Received),
 ) -> Received {
-    let (watch, events) = Watch::new();
+    let (watch, events) = Watch::new(transcript);
     on_watch(&watch);
     let mut timeline = Timeline::new();
     let rtsp = target.scheme.starts_with("rtsp");
     let transport = if rtsp { Some(transport) } else { None };
     // First, so that a name that does not exist is told from a device that does not answer.
-    if let Err(end) = resolve(&target.host, target.port, deadline) {
-        return Received {
-            result: Err((Stage::Resolve, end)),
-            phases: timeline.finish(Instant::now()),
-            transport: None,
-        };
+    match resolve(&target.host, target.port, deadline) {
+        Ok(addresses) => transcript.note(&connecting_to(&addresses, transport)),
+        Err(end) => {
+            return Received {
+                result: Err((Stage::Resolve, end)),
+                phases: timeline.finish(Instant::now()),
+                transport: None,
+            };
+        }
     }
     let running = Running { pipeline: gst::Pipeline::new(), watch: watch.clone() };
     watch.saw(Seen::Begins(Stage::Connect));
     let built = match transport {
-        Some(transport) => rtsp::build(&running.pipeline, target, transport, &watch).map(|()| None),
+        Some(transport) => rtsp::build(&running.pipeline, target, transport, &watch).map(|ear| (ear, None)),
         None => http::build(&running.pipeline, target, deadline, &watch),
     };
-    let playing = built.and_then(|relay| {
+    let playing = built.and_then(|held| {
         running.pipeline.set_state(gst::State::Playing)?;
-        Ok(relay)
+        Ok(held)
     });
     let result = match &playing {
         Ok(_) => follow(&events, &watch, &mut timeline, target, deadline),
@@ -118,6 +127,17 @@ pub fn receive(
     drop(running);
     drop(playing);
     received
+}
+
+/// For the transcript: where to, and what for.
+fn connecting_to(addresses: &[SocketAddr], transport: Option<Transport>) -> String {
+    let addresses: Vec<_> = addresses.iter().take(SHOWN_ADDRESSES).map(ToString::to_string).collect();
+    let what_for = match transport {
+        Some(Transport::Udp) => "RTSP, media over UDP",
+        Some(_) => "RTSP, media over TCP",
+        None => "HTTP",
+    };
+    format!("connecting to {} for {what_for}", addresses.join(" or "))
 }
 
 /// Follows the events to the keyframe or to the end.
@@ -155,7 +175,7 @@ fn at_the_deadline(watch: &Watch, target: &Target) -> (Stage, End) {
         return (stage, CUT_OFF);
     }
     let silence = End::Deadline { since_media: watch.since_media() };
-    second_look::at_the_deadline(target, stage).unwrap_or((stage, silence))
+    second_look::at_the_deadline(target, stage, watch.transcript()).unwrap_or((stage, silence))
 }
 
 /// What an element's error means, by what else is known.

@@ -102,6 +102,7 @@ impl Work {
                     return Ok(());
                 }
             };
+        self.watch.transcript().note("connected, with TLS; sending the request");
         self.watch.saw(Seen::Begins(Stage::Request));
         let request: Vec<u8> = request.chars().filter_map(|c| u8::try_from(c).ok()).collect();
         camera.write_all(&request)?;

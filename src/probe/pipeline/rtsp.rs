@@ -9,6 +9,7 @@ use gstreamer as gst;
 
 use super::authority;
 use super::elements::{make, set_if_there};
+use super::overheard::Ear;
 use super::receive::{MAX_LOCATION_CHARACTERS, add_tail};
 use super::source_log;
 use super::watch::{Said, Seen, Watch};
@@ -67,7 +68,7 @@ impl Exchange {
     }
 }
 
-/// Builds the source into the pipeline and watches it. `transport` is `Tcp` or `Udp`.
+/// Builds the source into the pipeline and watches and overhears it. `transport` is `Tcp` or `Udp`.
 ///
 /// # Errors
 /// When an element is missing.
@@ -76,7 +77,7 @@ pub fn build(
     target: &Target,
     transport: Transport,
     watch: &Arc<Watch>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Ear> {
     let source = make("rtspsrc")?;
     source.set_property("location", &target.location);
     if let Some((user, password)) = &target.credentials {
@@ -94,6 +95,7 @@ pub fn build(
     // No probation: the first packet counts, as it does for a person who looks.
     set_if_there(&source, "probation", "0");
     pipeline.add(&source)?;
+    let ear = Ear::on(&source, watch.transcript(), target.credentials.is_some());
 
     let exchange = Arc::new(Mutex::new(Exchange::new()));
     if target.is_tls() {
@@ -140,7 +142,7 @@ pub fn build(
             }
         }
     });
-    Ok(())
+    Ok(ear)
 }
 
 /// Follows the words of `rtspsrc`'s progress messages: fixed texts of its source, not translated and not errors.
@@ -163,6 +165,7 @@ fn follow_progress(exchange: &Mutex<Exchange>, watch: &Watch, text: &str) {
         return;
     }
     if stage == Stage::Options {
+        watch.transcript().note("connected");
         exchange.openings += 1;
         if exchange.openings > MAX_REDIRECTS + 1 {
             let why = format!("more than {MAX_REDIRECTS} redirects to the same address");

@@ -10,6 +10,7 @@ use super::dial::{Dialled, dial_until};
 use crate::model::Stage;
 use crate::probe::certificate::TlsFault;
 use crate::probe::classify::End;
+use crate::probe::exchange::{Transcript, Who};
 use crate::probe::protocol::Target;
 
 /// What a second look may take.
@@ -31,7 +32,7 @@ pub fn at_a_failure(target: &Target, current: Stage) -> (Stage, End) {
 
 /// The deadline passed and no answer was whole: because nothing came, because it came too slowly, or because it did not
 /// end? And did the device take the connection at all, where the element connects and asks in one step?
-pub fn at_the_deadline(target: &Target, stage: Stage) -> Option<(Stage, End)> {
+pub fn at_the_deadline(target: &Target, stage: Stage, transcript: &Transcript) -> Option<(Stage, End)> {
     let method = match stage {
         Stage::Options => "OPTIONS",
         Stage::Describe => "DESCRIBE",
@@ -42,7 +43,7 @@ pub fn at_the_deadline(target: &Target, stage: Stage) -> Option<(Stage, End)> {
     };
     match dial_until(target, Instant::now() + SECOND_LOOK) {
         Ok(_) if stage == Stage::Connect => None,
-        Ok(connection) => is_oversized(connection, target, method).then_some((stage, End::Protocol)),
+        Ok(connection) => is_oversized(connection, target, method, transcript).then_some((stage, End::Protocol)),
         Err((Stage::Tls, End::Deadline { since_media })) if stage == Stage::Connect => {
             Some((Stage::Tls, End::Deadline { since_media }))
         }
@@ -55,11 +56,13 @@ pub fn at_the_deadline(target: &Target, stage: Stage) -> Option<(Stage, End)> {
 }
 
 /// Reads on until the second look is over, or the connection is.
-fn is_oversized(mut connection: Dialled, target: &Target, method: &str) -> bool {
+fn is_oversized(mut connection: Dialled, target: &Target, method: &str, transcript: &Transcript) -> bool {
     let request = match method {
         "GET" => bare_get(target),
         _ => format!("{method} {} RTSP/1.0\r\nCSeq: 1\r\n\r\n", target.location),
     };
+    transcript.note("no answer; asking once more, on a connection of its own");
+    transcript.head(Who::We, &request);
     if connection.write_all(request.as_bytes()).is_err() {
         return false;
     }
@@ -67,8 +70,12 @@ fn is_oversized(mut connection: Dialled, target: &Target, method: &str) -> bool 
     while taken <= OVERSIZED_BYTES {
         match connection.read(&mut chunk) {
             Ok(length) if length > 0 => taken += length,
-            _ => return false,
+            _ => {
+                transcript.note(&format!("{taken} bytes came"));
+                return false;
+            }
         }
     }
+    transcript.note(&format!("more than {OVERSIZED_BYTES} bytes came"));
     true
 }

@@ -12,6 +12,7 @@ use gstreamer as gst;
 use super::source_log;
 use crate::model::{Codec, Stage, StreamClock};
 use crate::probe::classify::End;
+use crate::probe::exchange::Transcript;
 
 /// Something that was seen, by any thread of the pipeline.
 #[derive(Debug)]
@@ -120,6 +121,8 @@ pub enum Said<'a> {
 pub struct Watch {
     /// Holds 64 events; a probe makes about twelve. When it is full, further ones are of no use and are dropped.
     events: SyncSender<(Instant, Seen)>,
+    /// What is said on the way.
+    transcript: Arc<Transcript>,
     started: Instant,
     /// Milliseconds from `started` to the newest media, 0 before any.
     last_media_ms: AtomicU64,
@@ -140,10 +143,11 @@ pub struct Watch {
 
 impl Watch {
     /// A watch, and where its events come out.
-    pub fn new() -> (Arc<Self>, Receiver<(Instant, Seen)>) {
+    pub fn new(transcript: &Arc<Transcript>) -> (Arc<Self>, Receiver<(Instant, Seen)>) {
         let (events, receiver) = sync_channel(64);
         let watch = Self {
             events,
+            transcript: transcript.clone(),
             started: Instant::now(),
             last_media_ms: AtomicU64::new(0),
             keyframe_sent: AtomicBool::new(false),
@@ -168,6 +172,11 @@ impl Watch {
             // A dropped event is one nobody would have acted on, see `events`.
             Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
         }
+    }
+
+    /// Where what is said is taken down.
+    pub fn transcript(&self) -> &Arc<Transcript> {
+        &self.transcript
     }
 
     /// Lets go whoever waits in [`Self::wait_for_hang_up`].
@@ -239,6 +248,8 @@ impl Watch {
             watch.note_rtp_time(info);
             let now_ms = watch.started.elapsed().as_millis() as u64;
             if watch.last_media_ms.swap(now_ms.max(1), Ordering::Relaxed) == 0 {
+                watch.transcript.note("media arrive");
+                watch.transcript.close();
                 watch.saw(Seen::Begins(Stage::Keyframe));
             }
             gst::PadProbeReturn::Ok
@@ -313,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_single_picture_has_no_clock_and_every_stream_has_one() {
-        let (watch, _events) = Watch::new();
+        let (watch, _events) = Watch::new(&Arc::new(Transcript::new(Instant::now())));
         assert_eq!(watch.clock_at(None), StreamClock::Running);
         let at = gst::ClockTime::from_seconds(3);
         watch.rtp_times.lock().unwrap().push_back((at, 4_711));
