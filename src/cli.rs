@@ -93,7 +93,7 @@ pub struct ProbeArguments {
     /// Hardware decoders: where they work, never, or nothing else [default: probe.hardware of a configured stream, else auto].
     #[arg(long, value_parser = parse_hardware, value_name = "auto|off|required")]
     hardware: Option<Hardware>,
-    /// Say which decoders there are, and why one is not used.
+    /// Say which decoders there are, and why one is not used; and of a probe that failed, what was asked and answered.
     #[arg(long, short)]
     verbose: bool,
     /// Ask the camera also while the service leaves it alone because it refused the password.

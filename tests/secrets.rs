@@ -363,7 +363,7 @@ async fn no_secret_is_found_anywhere() {
 
     // Probes for a person, by URL and by name.
     for (name, url) in &urls {
-        for arguments in [&["probe", url.as_str()][..], &["probe", url, "--json"], &["probe", name]] {
+        for arguments in [&["probe", url.as_str(), "-v"][..], &["probe", url, "--json"], &["probe", name]] {
             let output = site.run(arguments);
             assert!(matches!(output.status.code(), Some(0 | 1)), "{arguments:?}: {output:?}");
             found.add(format!("probe of {name}"), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()));

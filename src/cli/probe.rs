@@ -55,6 +55,9 @@ pub async fn run(config: &Path, arguments: ProbeArguments) -> u8 {
         say(&to_json(&shown_url, &probed.report, decoders.as_ref()).to_string());
     } else {
         say(&to_text(&shown_url, &probed.report));
+        if let Some(exchange) = probed.report.exchange.as_deref().filter(|_| arguments.verbose) {
+            say(&format!("what was said:\n{exchange}"));
+        }
         if let Some(measures) = &decoders {
             say(&decoders_text(measures));
         }
