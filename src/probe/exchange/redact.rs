@@ -10,8 +10,8 @@ use crate::probe::scrub::INDENT;
 const SECRET: [&str; 5] = ["authorization", "proxy-authorization", "cookie", "set-cookie", "set-cookie2"];
 
 /// Parts of names that say that a header of somebody's own is one of these.
-const SECRET_PARTS: [&str; 9] =
-    ["token", "secret", "passw", "passwd", "credential", "cookie", "api-key", "apikey", "authorization"];
+const SECRET_PARTS: [&str; 8] =
+    ["token", "secret", "passw", "credential", "cookie", "api-key", "apikey", "authorization"];
 
 /// Headers with challenges and what belongs to them (RFC 9110 section 11.6, RFC 7616 section 3.5).
 const CHALLENGES: [&str; 4] =
