@@ -1,5 +1,6 @@
 //! The figures of the product, measured: `make bench`, or one of them by name: `make bench ONLY=keyframe`; the fleet for
-//! as long as you like: `make bench ONLY="fleet 600"`.
+//! as long as you like: `make bench ONLY="fleet 600"`; the history of as many days as there is room for: `make bench
+//! ONLY="history 7"` (5 GB for 30 days).
 //!
 //! CPU is what the kernel charges the worker processes, peers what it charges the finished children of this process;
 //! the simulated cameras run in this process and are in neither.
@@ -17,6 +18,8 @@ mod fates;
 mod faults;
 #[path = "figures/fleet.rs"]
 mod fleet;
+#[path = "figures/history.rs"]
+mod history;
 #[path = "figures/machine.rs"]
 mod machine;
 #[path = "figures/photographs.rs"]
@@ -43,6 +46,10 @@ fn main() {
     }
     if wanted("checks") {
         checks::table();
+    }
+    if wanted("history") {
+        let days = if only.is_some() && seconds != 120 { i64::try_from(seconds).unwrap() } else { 30 };
+        runtime.block_on(history::answers(days));
     }
     if wanted("fleet") {
         runtime.block_on(fleet::hundred_cameras(seconds, 0, Start::Live));

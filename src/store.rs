@@ -5,6 +5,7 @@
 //! on. Everything else reads through a few read-only connections ([`reader`]).
 
 mod accounts;
+mod aside;
 mod availability;
 mod codes;
 mod error;
@@ -14,6 +15,7 @@ mod incidents;
 mod lock;
 mod looks;
 mod maintenance;
+mod migrations;
 mod reader;
 mod record;
 mod refusals;
@@ -153,11 +155,11 @@ impl std::fmt::Debug for Store {
 
 impl Store {
     /// Opens `<state_dir>/streampulse.db`, makes directory and database when they are missing, and brings an older
-    /// database to today's schema.
+    /// database to today's schema. One that is not sound is set aside and a new one begun.
     ///
     /// # Errors
     /// [`StoreError::CannotWrite`], [`StoreError::InUse`] when another service holds the directory,
-    /// [`StoreError::Corrupt`], [`StoreError::Newer`].
+    /// [`StoreError::Foreign`], [`StoreError::Newer`].
     pub async fn open(state_dir: &Path) -> Result<Self, StoreError> {
         let lock = lock::take(state_dir).await?;
         let dir = state_dir.to_owned();

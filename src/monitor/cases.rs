@@ -136,6 +136,8 @@ pub(super) fn evidence(
     if let Some(jpeg) = jpeg {
         add(EvidenceKind::FirstBad, started_at, jpeg);
     }
-    let _ = report;
+    if let Some(exchange) = &report.exchange {
+        add(EvidenceKind::Exchange, started_at, &Bytes::copy_from_slice(exchange.as_bytes()));
+    }
     evidence
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
-use super::FILE_NAME;
+use super::{FILE_NAME, aside};
 
 /// Our own failure with the database. Each text says the next step.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,15 +27,20 @@ pub enum StoreError {
     },
     /// The file is not a sound database of ours.
     #[error(
-        "{path}: not a sound StreamPulse database ({detail}); move it aside with its -wal and -shm files \
-         (mkdir {dir}/broken && mv {path}* {dir}/broken/) and start again: a new one is begun",
-        path = .path.display(), dir = .path.parent().unwrap_or(Path::new(".")).display()
+        "{path}: the database is damaged ({detail}); restart StreamPulse: it looks at the whole file then, sets it aside \
+         when it is not sound, and begins a new one", path = .path.display()
     )]
     Corrupt {
         /// The file.
         path: PathBuf,
         /// What SQLite said.
         detail: String,
+    },
+    /// The file is the database of another program.
+    #[error("{path}: belongs to another program; set storage.path to a directory of its own", path = .path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
     },
     /// A newer StreamPulse wrote the file.
     #[error(
@@ -79,7 +84,7 @@ impl StoreError {
         match self {
             Self::CannotWrite { .. } => 73,
             Self::InUse { .. } => 69,
-            Self::Corrupt { .. } | Self::Newer { .. } => 65,
+            Self::Corrupt { .. } | Self::Foreign { .. } | Self::Newer { .. } => 65,
             Self::Failed { .. } | Self::Slow => 74,
             Self::Conflict { .. } | Self::Closed => 70,
         }
@@ -113,7 +118,10 @@ impl StoreError {
                 detail,
                 next_step: next_step(std::io::ErrorKind::PermissionDenied, path),
             },
-            _ => Self::Corrupt { path: path.to_owned(), detail },
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Corrupt { path: path.to_owned(), detail }
+            }
+            _ => Self::Failed { path: path.to_owned(), detail },
         }
     }
 
@@ -123,6 +131,7 @@ impl StoreError {
         match error.sqlite_error_code() {
             Some(ErrorCode::ConstraintViolation) => Self::Conflict { detail: error.to_string() },
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                aside::suspect(path);
                 Self::Corrupt { path: path.to_owned(), detail: error.to_string() }
             }
             Some(ErrorCode::OperationInterrupted) => Self::Slow,

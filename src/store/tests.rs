@@ -385,64 +385,89 @@ fn every_message_for_the_operator_has_a_next_step() {
     assert!(io(std::io::ErrorKind::StorageFull).contains("free some room"));
     assert!(io(std::io::ErrorKind::ReadOnlyFilesystem).contains("make it writable"));
     let corrupt = StoreError::Corrupt { path: path.clone(), detail: "malformed".to_owned() }.to_string();
-    assert!(corrupt.contains("mv /var/lib/state.d/streampulse.db* /var/lib/state.d/broken/"), "{corrupt}");
+    assert!(corrupt.contains("restart StreamPulse"), "{corrupt}");
 }
 
 #[tokio::test]
-async fn files_that_are_no_database_of_ours_are_left_alone() {
+async fn the_database_of_another_program_is_left_alone() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join(FILE_NAME);
-    let foreign = || {
-        let _ = std::fs::remove_file(&path);
-        rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
-        std::fs::read(&path).unwrap()
-    };
-    let garbled_header = {
-        let mut bytes = foreign();
-        bytes[16..100].fill(0xa5);
-        bytes
-    };
-    for (what, bytes) in [
-        ("garbage", b"these are not the bytes of a database, but there are enough of them".repeat(200)),
-        ("a few bytes", b"SQLite".to_vec()),
-        ("another program's", foreign()),
-        ("garbled header", garbled_header),
-    ] {
-        std::fs::write(&path, &bytes).unwrap();
-        let error = refused(dir.path()).await;
-        assert!(matches!(error, StoreError::Corrupt { .. }), "{what}: {error:?}");
-        assert_eq!(error.exit_code(), 65);
-        assert!(error.to_string().contains("move it aside"), "{error}");
-        assert_eq!(std::fs::read(&path).unwrap(), bytes, "{what}");
-    }
+    rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let error = refused(dir.path()).await;
+    assert!(matches!(error, StoreError::Foreign { .. }), "{error:?}");
+    assert_eq!((error.exit_code(), std::fs::read(&path).unwrap()), (65, bytes));
+}
+
+/// Opens what is not sound: a new database is begun, and the old file is beside it as it was.
+async fn set_aside(dir: &TempDir, number: u32, bytes: &[u8], what: &str) {
+    std::fs::write(dir.path().join(FILE_NAME), bytes).unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    assert_eq!(store.load_memory().await.unwrap().len(), 0, "{what}: a new one");
+    store.record(record("gate", 0, Reason::Ok)).await.unwrap();
+    store.close().await;
+    let aside = dir.path().join(format!("{FILE_NAME}.corrupt-{number}"));
+    assert_eq!(std::fs::read(aside).unwrap(), bytes, "{what}");
 }
 
 #[tokio::test]
-async fn a_database_that_is_cut_short_is_found_at_the_start() {
+async fn a_database_that_is_not_sound_is_set_aside() {
     let dir = TempDir::new().unwrap();
     let store = Store::open(dir.path()).await.unwrap();
+    store.put_user(user("ann")).await.unwrap();
     record_all(&store, (0..5000).map(|n| record("gate", n, Reason::Ok))).await;
     store.close().await;
-    let path = dir.path().join(FILE_NAME);
-    let whole = std::fs::read(&path).unwrap();
-    for keep in [whole.len() / 2, 4096, 8192 + 17, 50] {
-        std::fs::write(&path, &whole[..keep]).unwrap();
-        let error = refused(dir.path()).await;
-        assert!(matches!(error, StoreError::Corrupt { .. }), "{keep}: {error:?}");
+    let whole = std::fs::read(dir.path().join(FILE_NAME)).unwrap();
+    let mut garbled = whole.clone();
+    garbled[16..100].fill(0xa5);
+    // An account table that was overwritten.
+    let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'users'";
+    let root: i64 = raw(&dir).query_row(sql, [], |row| row.get(0)).unwrap();
+    let mut overwritten = whole.clone();
+    overwritten[(root as usize - 1) * 4096..][..4096].fill(0x5a);
+    let cases: [(&str, &[u8]); 5] = [
+        ("garbage", &b"these are not the bytes of a database, but there are enough of them".repeat(200)),
+        ("a few bytes", b"SQLite"),
+        ("garbled header", &garbled),
+        ("cut short", &whole[..whole.len() / 2]),
+        ("overwritten", &overwritten),
+    ];
+    for (number, (what, bytes)) in (1..).zip(cases) {
+        set_aside(&dir, number, bytes, what).await;
     }
-    // An account table that was overwritten is found as well.
-    let root: i64 = {
-        std::fs::write(&path, &whole).unwrap();
-        let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'users'";
-        raw(&dir).query_row(sql, [], |row| row.get(0)).unwrap()
+    // No more than five: the newest takes the place of the fifth.
+    set_aside(&dir, 5, &whole[..8192 + 17], "cut within a page").await;
+    assert!(!dir.path().join(format!("{FILE_NAME}.corrupt-6")).exists());
+}
+
+#[tokio::test]
+async fn damage_that_only_shows_later_is_looked_for_at_the_next_start() {
+    let dir = TempDir::new().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    record_all(&store, (0..20_000).map(|n| record("gate", n * 1_000, Reason::Ok))).await;
+    store.close().await;
+    // In the middle of the heartbeats, where a start does not look.
+    let path = dir.path().join(FILE_NAME);
+    let mut damaged = std::fs::read(&path).unwrap();
+    let middle = damaged.len() / 2 / 4096 * 4096;
+    damaged[middle..middle + 4096 * 8].fill(0x5a);
+    std::fs::write(&path, &damaged).unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    let all = HistoryQuery { limit: LONGEST_PAGE, ..HistoryQuery::default() };
+    let mut query = all.clone();
+    let error = loop {
+        match store.history(&id("gate"), query.clone()).await {
+            Err(error) => break error,
+            Ok(page) => query.cursor = Some(page.next_cursor.expect("the damage comes first").parse().unwrap()),
+        }
     };
-    let mut broken = whole.clone();
-    broken[(root as usize - 1) * 4096..][..4096].fill(0x5a);
-    std::fs::write(&path, &broken).unwrap();
-    let error = refused(dir.path()).await;
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
-    std::fs::write(&path, &whole).unwrap();
-    Store::open(dir.path()).await.unwrap();
+    store.close().await;
+    let store = Store::open(dir.path()).await.unwrap();
+    assert_eq!(store.history(&id("gate"), all).await.unwrap().heartbeats.len(), 0);
+    store.close().await;
+    assert!(dir.path().join(format!("{FILE_NAME}.corrupt-1")).exists());
+    assert!(!dir.path().join(format!("{FILE_NAME}.suspect")).exists());
 }
 
 #[tokio::test]

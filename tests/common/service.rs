@@ -386,6 +386,17 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+/// GET of another server.
+pub fn http_get(address: SocketAddr, path: &str) -> Answer {
+    let mut stream = TcpStream::connect(address).expect("connect");
+    stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
+    let head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).expect("write");
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect(path);
+    Answer::parse(&bytes)
+}
+
 impl Answer {
     fn parse(bytes: &[u8]) -> Self {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("the end of the headers");

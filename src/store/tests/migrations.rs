@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::IncidentQuery;
-use crate::store::schema::MIGRATIONS;
+use crate::store::migrations::MIGRATIONS;
 
 /// What version 1 could hold, and the later ones besides.
 const CONTENT: [&str; 3] = [
