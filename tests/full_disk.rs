@@ -41,7 +41,8 @@ fn fill(path: &std::path::Path) {
 
 fn metric(service: &Service, name: &str) -> f64 {
     let text = service.get_as(None, "/metrics").text();
-    let line = text.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap_or_else(|| panic!("{name}: {text}"));
+    let line =
+        text.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap_or_else(|| panic!("{name}: {text}"));
     line.rsplit(' ').next().and_then(|value| value.parse().ok()).expect("a number")
 }
 
@@ -50,10 +51,8 @@ fn metric(service: &Service, name: &str) -> f64 {
 async fn inside_a_small_disk() {
     let cameras = (0..4).map(|number| SimulatedCamera::rtsp(format!("cam-{number}"), clips::gate()));
     let simulator = Simulator::start(SimulatorOptions::new(cameras)).await.expect("simulator");
-    let site = Site::new(&format!(
-        "heartbeat_seconds: 2\nprobe: {{retry_after_seconds: 1}}\n{}",
-        config_text(&simulator)
-    ));
+    let site =
+        Site::new(&format!("heartbeat_seconds: 2\nprobe: {{retry_after_seconds: 1}}\n{}", config_text(&simulator)));
     let service = site.start();
     service.streams_when(|streams| streams.len() == 4 && streams.values().all(|stream| stream["state"] == "up"));
     let filler = site.path().join("filler");

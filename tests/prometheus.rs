@@ -80,7 +80,8 @@ impl Prometheus {
             }
             said["address"].as_str()?.parse::<SocketAddr>().ok()
         };
-        let address = lines.by_ref().map_while(Result::ok).find_map(listening).expect("Prometheus says where it listens");
+        let address =
+            lines.by_ref().map_while(Result::ok).find_map(listening).expect("Prometheus says where it listens");
         std::thread::spawn(move || lines.for_each(drop));
         let prometheus = Self { process, address, directory };
         wait_until(|| http_get(address, "/-/ready").status == 200);
@@ -137,7 +138,8 @@ async fn an_alert_fires_and_clears_and_every_panel_has_data() {
     wait_until(|| prometheus.firing("StreamDown") == yard());
 
     let groups = prometheus.api("rules")["groups"].as_array().cloned().expect("groups");
-    let rules: Vec<Value> = groups.iter().flat_map(|group| group["rules"].as_array().cloned().expect("rules")).collect();
+    let rules: Vec<Value> =
+        groups.iter().flat_map(|group| group["rules"].as_array().cloned().expect("rules")).collect();
     assert!(rules.len() > 15, "{}", rules.len());
     for rule in &rules {
         wait_until(|| prometheus.api("rules").to_string().matches("\"health\":\"unknown\"").count() == 0);
@@ -194,7 +196,8 @@ async fn promtool_has_nothing_to_say_about_our_own_family() {
     let service = site(&simulator, "").start();
     settle(&service);
     let own = |text: &str| -> String {
-        let is_ours = |line: &&str| line.trim_start_matches("# HELP ").trim_start_matches("# TYPE ").starts_with("streampulse_");
+        let is_ours =
+            |line: &&str| line.trim_start_matches("# HELP ").trim_start_matches("# TYPE ").starts_with("streampulse_");
         text.lines().filter(is_ours).map(|line| format!("{line}\n")).collect()
     };
     let mut text = String::new();
@@ -203,10 +206,23 @@ async fn promtool_has_nothing_to_say_about_our_own_family() {
         text.contains("streampulse_availability_ratio{stream_id=\"gate\",window=\"30d\"} 1")
     });
     for family in [
-        "state", "state_seconds_total", "probe_duration_seconds", "probe_phase_duration_seconds", "probes_total",
-        "probe_failures_total", "last_probe_timestamp_seconds", "last_picture_timestamp_seconds", "stream_info",
-        "picture_issue", "availability_ratio", "scheduler_lag_seconds", "heartbeats_missed_total",
-        "worker_restarts_total", "config_last_reload_successful", "build_info", "incidents_open",
+        "state",
+        "state_seconds_total",
+        "probe_duration_seconds",
+        "probe_phase_duration_seconds",
+        "probes_total",
+        "probe_failures_total",
+        "last_probe_timestamp_seconds",
+        "last_picture_timestamp_seconds",
+        "stream_info",
+        "picture_issue",
+        "availability_ratio",
+        "scheduler_lag_seconds",
+        "heartbeats_missed_total",
+        "worker_restarts_total",
+        "config_last_reload_successful",
+        "build_info",
+        "incidents_open",
     ] {
         assert!(text.contains(&format!("# TYPE streampulse_{family} ")), "{family} is missing in\n{text}");
     }
@@ -259,7 +275,7 @@ async fn a_stream_is_a_target_of_its_own() {
     let directory = site.path().join("token");
     std::fs::write(&directory, "scrape-me").expect("token");
     let address = service.address();
-    let credentials = format!("authorization: {{credentials_file: \"{}\"}}", directory.display());
+    let credentials = format!("authorization: {{type: Bearer, credentials_file: \"{}\"}}", directory.display());
     let job = format!(
         "\x20 - job_name: streampulse_streams\n    metrics_path: /probe\n    {credentials}\n    http_sd_configs:\n\
          \x20     - {{url: \"http://{address}/api/sd\", refresh_interval: 1s, {credentials}}}\n    relabel_configs:\n\

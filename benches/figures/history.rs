@@ -124,7 +124,9 @@ fn fill(connection: &mut Connection, from_ms: i64, to_ms: i64) {
 
 fn heartbeats(connection: &Connection, from_ms: i64, to_ms: i64) {
     let mut insert = connection
-        .prepare_cached("INSERT INTO heartbeats (at_ms, stream, reason, stage, latency_ms, health) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
+        .prepare_cached(
+            "INSERT INTO heartbeats (at_ms, stream, reason, stage, latency_ms, health) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )
         .unwrap();
     let mut at_ms = from_ms.div_euclid(HEARTBEAT_MS) * HEARTBEAT_MS;
     while at_ms < to_ms {
@@ -194,7 +196,8 @@ fn spans(connection: &Connection, stream: i64, from_ms: i64, to_ms: i64) {
             connection.prepare_cached(sql).unwrap().execute(params![incident, from, stream, to]).unwrap();
         }
     }
-    let sql = "INSERT INTO stream_state (stream, health, since_ms, reason, failures_in_row, successes_in_row, blind_in_row,
+    let sql =
+        "INSERT INTO stream_state (stream, health, since_ms, reason, failures_in_row, successes_in_row, blind_in_row,
         last_ok_ms, span_health, span_from_ms, span_to_ms, announced) VALUES (?1, 0, ?2, 0, 0, 5, 0, ?3, 0, ?2, ?3, 0)";
     connection.prepare_cached(sql).unwrap().execute(params![stream, begun, to_ms]).unwrap();
 }

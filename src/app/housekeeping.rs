@@ -15,12 +15,7 @@ use crate::store::{Retention, Store, StoreError};
 const EVERY: Duration = Duration::from_secs(3600);
 
 /// Keeps the house now and every hour, until it is cancelled.
-pub async fn run(
-    store: Store,
-    config: watch::Receiver<Arc<Config>>,
-    clock: Arc<dyn Clock>,
-    cancel: CancellationToken,
-) {
+pub async fn run(store: Store, config: watch::Receiver<Arc<Config>>, clock: Arc<dyn Clock>, cancel: CancellationToken) {
     let mut hourly = tokio::time::interval(EVERY);
     loop {
         tokio::select! {

@@ -173,7 +173,8 @@ impl Register {
             }
         };
         self.by_stream.insert(stream.id.clone(), number);
-        let mut changed = if change.health == Health::Down { self.take_children(stream, change.at) } else { Vec::new() };
+        let mut changed =
+            if change.health == Health::Down { self.take_children(stream, change.at) } else { Vec::new() };
         changed.extend(self.open.get(&number).cloned());
         changed
     }
@@ -227,9 +228,8 @@ impl Register {
     /// A parent is down: what its children opened a moment ago is the same incident.
     fn take_children(&mut self, parent: &Stream, at: Timestamp) -> Vec<Incident> {
         let Some(number) = self.by_stream.get(&parent.id).copied() else { return Vec::new() };
-        let is_child = |stream: &StreamId| {
-            self.places.get(stream).is_some_and(|place| place.parent.as_ref() == Some(&parent.id))
-        };
+        let is_child =
+            |stream: &StreamId| self.places.get(stream).is_some_and(|place| place.parent.as_ref() == Some(&parent.id));
         let children: Vec<i64> = self
             .open
             .values()

@@ -49,9 +49,13 @@ pub(super) fn put(samples: &mut Samples, row: &StreamStatus, now: Timestamp, ava
     for window in &availability.windows {
         let times = window.of(&row.stream.id);
         if let Some(ratio) = times.availability() {
-            samples.put(&f::AVAILABILITY, &[id, window.name], ratio);
+            samples.put(&f::AVAILABILITY, &[id, window.name.as_deref().unwrap_or_default()], ratio);
         }
-        samples.put(&f::COVERED, &[id, window.name], times.covered_share(window.length()));
+        samples.put(
+            &f::COVERED,
+            &[id, window.name.as_deref().unwrap_or_default()],
+            times.covered_share(window.length()),
+        );
     }
 }
 

@@ -35,24 +35,29 @@ pub struct Availability {
 /// One window up to a moment.
 #[derive(Clone, Debug)]
 pub struct Window {
-    /// Its name.
-    pub name: &'static str,
+    /// Its name, when it has one.
+    pub name: Option<String>,
     /// Its begin.
     pub from: Timestamp,
     /// Its end: when it was looked up.
     pub to: Timestamp,
-    /// Of each stream that was watched in it.
-    by_stream: HashMap<StreamId, StateTimes>,
+    /// Of each stream that was watched in it. Shared, so that a window is cheap to clone.
+    by_stream: Arc<HashMap<StreamId, StateTimes>>,
 }
 
 impl Availability {
     /// The window of this name.
     pub fn window(&self, name: &str) -> Option<&Window> {
-        self.windows.iter().find(|window| window.name == name)
+        self.windows.iter().find(|window| window.name.as_deref() == Some(name))
     }
 }
 
 impl Window {
+    /// A window with what was looked up for it.
+    pub fn new(name: Option<String>, from: Timestamp, to: Timestamp, by_stream: HashMap<StreamId, StateTimes>) -> Self {
+        Self { name, from, to, by_stream: Arc::new(by_stream) }
+    }
+
     /// How long it is.
     pub fn length(&self) -> Duration {
         self.to.duration_since(self.from).unsigned_abs()
@@ -109,7 +114,7 @@ async fn look_up(store: &Store, now: Timestamp) -> Result<Availability, StoreErr
     for (name, length) in WINDOWS {
         let from = now.checked_sub(length).unwrap_or(Timestamp::UNIX_EPOCH);
         let by_stream = store.state_times(from, now).await?;
-        windows.push(Window { name, from, to: now, by_stream });
+        windows.push(Window::new(Some(name.to_owned()), from, now, by_stream));
     }
     Ok(Availability { windows })
 }

@@ -81,7 +81,7 @@ impl Cases {
     }
 
     /// What goes to the store with a record: what is different now, and what it failed to take before.
-    pub(super) fn to_store(&mut self, changed: &[Incident]) -> Vec<Incident> {
+    pub(super) fn take_unsaved(&mut self, changed: &[Incident]) -> Vec<Incident> {
         let mut all = std::mem::take(&mut self.unsaved);
         all.extend(changed.iter().map(|incident| (incident.id, incident.clone())));
         all.into_values().collect()
@@ -127,7 +127,8 @@ pub(super) fn evidence(
     started_at: Timestamp,
 ) -> Vec<Evidence> {
     let mut evidence = Vec::new();
-    let mut add = |kind, taken_at, content: &Bytes| evidence.push(Evidence { kind, taken_at, content: content.clone() });
+    let mut add =
+        |kind, taken_at, content: &Bytes| evidence.push(Evidence { kind, taken_at, content: content.clone() });
     // The snapshot is that of the last probe that gave a picture.
     let was_good = row.last_good.as_ref().is_some_and(|report| report.issues().is_empty());
     if let Some(snapshot) = row.snapshot.as_ref().filter(|_| was_good) {

@@ -9,9 +9,7 @@ use tokio::sync::broadcast;
 use super::availability::Availability;
 use super::tally::Tally;
 use crate::config::Config;
-use crate::model::{
-    Health, HealthState, Heartbeat, Incident, ProbeReport, Snapshot, Stream, StreamId, Transition,
-};
+use crate::model::{Health, HealthState, Heartbeat, Incident, ProbeReport, Snapshot, Stream, StreamId, Transition};
 
 /// How many heartbeats the table keeps for each stream's strip.
 pub const RECENT_HEARTBEATS: usize = 60;

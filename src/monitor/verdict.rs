@@ -107,7 +107,7 @@ impl Monitor {
             state,
             transitions: changed,
             spans: counted.to_store.clone(),
-            incidents: self.cases.to_store(&cases.changed),
+            incidents: self.cases.take_unsaved(&cases.changed),
         };
         let verdict = Verdict {
             stream: id.clone(),
@@ -184,7 +184,8 @@ impl Monitor {
                 reason = transition.reason.as_str(), "{message}");
         }
         if was_flapping != is_flapping {
-            let says = if is_flapping { "it flaps: its changes are recorded, not announced" } else { "it is calm again" };
+            let says =
+                if is_flapping { "it flaps: its changes are recorded, not announced" } else { "it is calm again" };
             tracing::info!(stream = %id, "{says}");
             self.status.tell(Event::Flapping { stream: id.clone(), active: is_flapping });
         }

@@ -18,7 +18,9 @@ pub(super) fn set_aside(path: &Path, detail: &str) -> Result<(), StoreError> {
     for ending in BESIDE {
         let (from, to) = (with_ending(path, ending), with_ending(&aside, ending));
         match std::fs::rename(&from, &to) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(StoreError::from_io(&from, &error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(StoreError::from_io(&from, &error));
+            }
             // What an earlier one left there is not part of this one.
             Err(_) => _ = std::fs::remove_file(&to),
             Ok(()) => {}

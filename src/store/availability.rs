@@ -227,7 +227,10 @@ mod tests {
         assert_eq!(parts(5, 9, 9), (vec![(5, 9)], vec![], none));
         assert_eq!(parts(H - 1, H + 1, 9), (vec![(H - 1, H + 1)], vec![], none));
         assert_eq!(parts(H, 3 * H, 9), (vec![], vec![(1, 3)], none));
-        assert_eq!(parts(H - 1, 50 * H + 1, 9), (vec![(H - 1, H), (50 * H, 50 * H + 1)], vec![(1, 24), (48, 50)], (1, 2)));
+        assert_eq!(
+            parts(H - 1, 50 * H + 1, 9),
+            (vec![(H - 1, H), (50 * H, 50 * H + 1)], vec![(1, 24), (48, 50)], (1, 2))
+        );
         // The second day is not summed up yet.
         assert_eq!(parts(0, 72 * H, 0), (vec![], vec![(24, 72)], (0, 1)));
         assert_eq!(parts(0, 72 * H, -1), (vec![], vec![(0, 72)], none));

@@ -169,9 +169,8 @@ impl Store {
         });
         if !beyond.is_empty() {
             self.write(false, move |session| {
-                let mut delete = session
-                    .connection
-                    .prepare_cached("DELETE FROM evidence WHERE incident = ?1 AND number = ?2")?;
+                let mut delete =
+                    session.connection.prepare_cached("DELETE FROM evidence WHERE incident = ?1 AND number = ?2")?;
                 beyond.iter().try_for_each(|(incident, number, _)| delete.execute([incident, number]).map(|_| ()))
             })
             .await?;

@@ -155,8 +155,23 @@ fn roll_up_next(session: &mut Session<'_>, today: i64) -> rusqlite::Result<bool>
         return Ok(false);
     };
     let sums = [
-        "ok", "failed", "blind", "up_ms", "degraded_ms", "down_ms", "unknown_ms", "maintenance_ms", "latency_sum_ms",
-        "latency_0", "latency_1", "latency_2", "latency_3", "latency_4", "latency_5", "latency_6", "latency_7",
+        "ok",
+        "failed",
+        "blind",
+        "up_ms",
+        "degraded_ms",
+        "down_ms",
+        "unknown_ms",
+        "maintenance_ms",
+        "latency_sum_ms",
+        "latency_0",
+        "latency_1",
+        "latency_2",
+        "latency_3",
+        "latency_4",
+        "latency_5",
+        "latency_6",
+        "latency_7",
     ];
     let sum = sums.map(|column| format!("sum({column})")).join(", ");
     connection.execute(

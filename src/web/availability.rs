@@ -16,7 +16,7 @@ use super::call::{Call, call};
 use super::errors::{ApiError, json, respond};
 use super::streams::row;
 use crate::model::{Role, Span, StateTimes, StreamId};
-use crate::monitor::availability::{Availability, groups};
+use crate::monitor::availability::{Availability, Window, groups};
 
 /// Spans of one answer; a timeline has no room for more.
 const MAX_SPANS: usize = 2_000;
@@ -76,8 +76,8 @@ async fn one(call: Call, id: String) -> Result<Response, ApiError> {
     let kept = call.web.parts.status.availability();
     if let Some(window) = known(&call, &kept) {
         let figure = Figure::new(window.of(stream), window.length(), 1);
-        let (name, from, to) = (window.name, window.from, window.to);
-        return Ok(json(&answer(json!({"stream": stream}), Some(name), from, to, &figure, None)));
+        let Window { name, from, to, .. } = window;
+        return Ok(json(&answer(json!({"stream": stream}), name.as_deref(), *from, *to, &figure, None)));
     }
     let asked = asked(&call)?;
     let times = store.state_times_of(stream, asked.from, asked.to).await?;
@@ -96,19 +96,16 @@ async fn all(call: Call) -> Result<Response, ApiError> {
     let rows = parts.status.all();
     let ids: Vec<&StreamId> = rows.iter().filter(|row| row.stream.enabled).map(|row| &row.stream.id).collect();
     let kept = parts.status.availability();
-    let (name, from, to, of): (_, _, _, Box<dyn Fn(&StreamId) -> StateTimes + Send>) = match known(&call, &kept) {
-        Some(window) => {
-            let window = window.clone();
-            (Some(window.name.to_owned()), window.from, window.to, Box::new(move |id| window.of(id)))
-        }
+    let window = match known(&call, &kept) {
+        Some(window) => window.clone(),
         None => {
             let asked = asked(&call)?;
             let times = parts.store.state_times(asked.from, asked.to).await?;
-            let of = move |id: &StreamId| times.get(id).copied().unwrap_or_default();
-            (asked.name, asked.from, asked.to, Box::new(of))
+            Window::new(asked.name, asked.from, asked.to, times)
         }
     };
-    let length = to.duration_since(from).unsigned_abs();
+    let of = |id: &StreamId| window.of(id);
+    let length = window.length();
     let together = |ids: &[&StreamId]| Figure::new(ids.iter().map(|id| of(id)).sum(), length, ids.len());
     let streams: BTreeMap<&StreamId, Figure> = ids.iter().map(|id| (*id, Figure::new(of(id), length, 1))).collect();
     let groups: BTreeMap<String, Figure> = groups(&rows)
@@ -116,7 +113,7 @@ async fn all(call: Call) -> Result<Response, ApiError> {
         .map(|(group, members)| (group, together(&members.iter().collect::<Vec<_>>())))
         .collect();
     let more = json!({"streams": streams, "groups": groups});
-    Ok(json(&answer(more, name.as_deref(), from, to, &together(&ids), None)))
+    Ok(json(&answer(more, window.name.as_deref(), window.from, window.to, &together(&ids), None)))
 }
 
 fn answer(
@@ -141,7 +138,7 @@ fn answer(
 }
 
 /// The window that is asked for, when it is one that is looked up now and then.
-fn known<'a>(call: &Call, kept: &'a Availability) -> Option<&'a crate::monitor::availability::Window> {
+fn known<'a>(call: &Call, kept: &'a Availability) -> Option<&'a Window> {
     let is_plain = ["from", "to", "spans"].iter().all(|name| call.query(name).is_none());
     let name = call.query("window").unwrap_or_else(|| "24h".to_owned());
     kept.window(&name).filter(|_| is_plain)
@@ -166,7 +163,8 @@ fn asked(call: &Call) -> Result<Asked, ApiError> {
         return Ok(Asked { name: None, from, to });
     }
     let name = call.query("window").unwrap_or_else(|| "24h".to_owned());
-    let length = length(&name).ok_or_else(|| bad("window must be a number with h, d or w, such as 24h, 30d or 52w."))?;
+    let length =
+        length(&name).ok_or_else(|| bad("window must be a number with h, d or w, such as 24h, 30d or 52w."))?;
     let from = to.checked_sub(length).map_err(|_| bad("window reaches back too far."))?;
     Ok(Asked { name: Some(name), from, to })
 }

@@ -38,9 +38,10 @@ async fn history(call: Call, id: String) -> Result<Response, ApiError> {
 /// The length of a page.
 pub(super) fn limit(call: &Call, default: usize) -> Result<usize, ApiError> {
     let Some(text) = call.query("limit") else { return Ok(default) };
-    text.parse().ok().filter(|n| (1..=MAX_LIMIT).contains(n)).ok_or_else(|| {
-        ApiError::bad_request("bad_parameter", format!("limit must be a number from 1 to {MAX_LIMIT}."))
-    })
+    text.parse()
+        .ok()
+        .filter(|n| (1..=MAX_LIMIT).contains(n))
+        .ok_or_else(|| ApiError::bad_request("bad_parameter", format!("limit must be a number from 1 to {MAX_LIMIT}.")))
 }
 
 /// A time, when one is given.

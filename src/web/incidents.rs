@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use warp::Filter;
 use warp::filters::BoxedFilter;
-use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use warp::http::Response as HttpResponse;
+use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use warp::reply::{Reply, Response};
 
 use super::Web;
@@ -172,7 +172,12 @@ async fn one(call: Call, id: i64) -> Result<Response, ApiError> {
 
 async fn picture(call: Call, id: i64, file: &str) -> Result<Response, ApiError> {
     call.caller(Role::Viewer).await?;
-    let gone = || ApiError::not_found("no_picture", "There is no such picture, or it was removed to stay within storage.evidence_megabytes.");
+    let gone = || {
+        ApiError::not_found(
+            "no_picture",
+            "There is no such picture, or it was removed to stay within storage.evidence_megabytes.",
+        )
+    };
     let number = file.strip_suffix(".jpg").and_then(|number| number.parse().ok()).ok_or_else(gone)?;
     let (jpeg, taken_at) = call.web.parts.store.evidence_picture(id, number).await?.ok_or_else(gone)?;
     let mut response = HttpResponse::new(jpeg).into_response();

@@ -52,7 +52,8 @@ async fn probe(call: Call) -> Result<Response, ApiError> {
     })?;
     let row = find(&call, &target).ok_or_else(|| ApiError::no_such_stream(&target))?;
     let now = call.web.parts.clock.now();
-    let is_fresh = |last: &&crate::monitor::LastProbe| now.duration_since(last.at).unsigned_abs() <= row.stream.heartbeat;
+    let is_fresh =
+        |last: &&crate::monitor::LastProbe| now.duration_since(last.at).unsigned_abs() <= row.stream.heartbeat;
     let report = match row.last.as_ref().filter(is_fresh) {
         Some(last) => last.report.clone(),
         None => probe_now(&call, &row).await?,

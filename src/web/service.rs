@@ -62,6 +62,10 @@ async fn health(call: Call) -> Result<Response, ApiError> {
     });
     if let Value::Object(answer) = &mut answer {
         answer.extend((parts.facts)());
+        if caller.role < Role::Operator {
+            // It names an address.
+            answer.remove("network");
+        }
     }
     Ok(json(&answer))
 }

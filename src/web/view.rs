@@ -28,6 +28,10 @@ pub(super) struct Summary {
     heartbeat_seconds: u64,
     state: Health,
     since: Timestamp,
+    /// True while it comes and goes so often that its changes are not announced.
+    flapping: bool,
+    /// Until when it is worked on, while it is in `maintenance`.
+    maintenance_until: Option<Timestamp>,
     reason: Reason,
     message: String,
     next_step: Option<&'static str>,
@@ -90,6 +94,8 @@ pub(super) fn summary(row: &StreamStatus, role: Role, heartbeats: usize, paused_
         heartbeat_seconds: stream.heartbeat.as_secs(),
         state: row.state.health,
         since: row.state.since,
+        flapping: row.state.flap.active,
+        maintenance_until: row.maintenance_until,
         reason: row.state.reason,
         message,
         next_step: next_step(row),

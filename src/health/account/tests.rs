@@ -37,7 +37,8 @@ fn a_clock_that_is_set_back_counts_nothing_twice() {
     account.advance(moment(10_000, 10_000), Health::Up, PATIENCE);
     // Ten minutes back, and through them again.
     for second in 1..=59 {
-        let spans = account.advance(moment(-590_000 + second * 10_000, 10_000 + second * 10_000), Health::Down, PATIENCE);
+        let spans =
+            account.advance(moment(-590_000 + second * 10_000, 10_000 + second * 10_000), Health::Down, PATIENCE);
         assert_eq!(spans, [], "{second}");
     }
     let spans = account.advance(moment(15_000, 615_000), Health::Down, PATIENCE);

@@ -52,7 +52,10 @@ async fn a_failure_opens_an_incident_with_the_last_good_picture() {
     rig.takes("a", 18, refused()).await;
     let incidents = rig.incidents().await;
     let incident = &incidents[0];
-    assert_eq!((incident.health, incident.reason, &incident.cause), (Health::Down, Reason::ConnectionRefused, &Cause::Stream));
+    assert_eq!(
+        (incident.health, incident.reason, &incident.cause),
+        (Health::Down, Reason::ConnectionRefused, &Cause::Stream)
+    );
     assert!(incident.detail.contains("port 554"), "{}", incident.detail);
     // The last good heartbeat was at 0.
     assert_eq!(incident.members[0].began_at, at(0));

@@ -23,8 +23,8 @@ const CONTENT: [&str; 3] = [
 /// A database as `version` left it.
 fn made_by(dir: &TempDir, version: usize) {
     let connection = raw(dir);
-    for step in 0..version {
-        connection.execute_batch(MIGRATIONS[step]).unwrap();
+    for step in &MIGRATIONS[..version] {
+        connection.execute_batch(step).unwrap();
     }
     for content in CONTENT.iter().take(version) {
         connection.execute_batch(content).unwrap();
@@ -42,13 +42,17 @@ async fn a_database_of_every_version_goes_on() {
         let store = Store::open(dir.path()).await.unwrap();
         let memory = store.load_memory().await.unwrap();
         let gate = &memory[&id("gate")];
-        assert_eq!((gate.state.health, gate.state.reason, gate.state.since), (Health::Down, Reason::Unreachable, at_ms(-3_000)));
+        assert_eq!(
+            (gate.state.health, gate.state.reason, gate.state.since),
+            (Health::Down, Reason::Unreachable, at_ms(-3_000))
+        );
         assert_eq!((gate.state.flap.announced, gate.recent.len(), gate.counted_until), (Health::Down, 1, None));
         assert_eq!(memory[&id("yard")].last_ok_at, Some(at_ms(0)));
         assert_eq!(store.sample_totals(at_ms(0)).await.unwrap(), SampleTotals { ok: 1, total: 2 });
 
         let incidents = store.incidents(IncidentQuery { limit: 10, ..IncidentQuery::default() }).await.unwrap();
-        let shown: Vec<_> = incidents.iter().map(|i| (i.id, i.members[0].stream.as_str(), i.health, i.stage, i.is_open())).collect();
+        let shown: Vec<_> =
+            incidents.iter().map(|i| (i.id, i.members[0].stream.as_str(), i.health, i.stage, i.is_open())).collect();
         let expected =
             [(7, "gate", Health::Down, Stage::Connect, true), (4, "yard", Health::Degraded, Stage::Picture, false)];
         assert_eq!(shown, expected, "version {version}");
@@ -62,7 +66,8 @@ async fn a_database_of_every_version_goes_on() {
         assert_eq!(integrity(&dir), "ok");
         let version: i64 = raw(&dir).query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
         assert_eq!(version, MIGRATIONS.len() as i64);
-        let keys: i64 = raw(&dir).query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0)).unwrap();
+        let keys: i64 =
+            raw(&dir).query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0)).unwrap();
         assert_eq!(keys, 0);
     }
 }

@@ -62,7 +62,10 @@ async fn the_register_keeps_what_it_is_given_and_what_people_say() {
     // The register goes on with it: nothing that was said is lost.
     store.put_incidents(vec![incident(1, &["gate", "yard", "lab"], 0, Some(50))]).await.unwrap();
     let closed = store.incident(1).await.unwrap().expect("there");
-    assert_eq!((closed.closed_at, closed.members.len(), closed.action.as_deref()), (Some(at_ms(50)), 3, Some("new cable")));
+    assert_eq!(
+        (closed.closed_at, closed.members.len(), closed.action.as_deref()),
+        (Some(at_ms(50)), 3, Some("new cable"))
+    );
     assert!(closed.members.iter().all(|member| member.left_at == Some(at_ms(50))));
 
     store.put_incidents(vec![incident(2, &["lab"], 100, None), incident(3, &["gate"], 200, None)]).await.unwrap();
@@ -76,7 +79,10 @@ async fn the_register_keeps_what_it_is_given_and_what_people_say() {
     assert_eq!(numbers(&store, IncidentQuery { before: Some(3), limit: 1, ..all() }).await, [2]);
 
     // Old ones go, their numbers do not come back.
-    store.put_incidents(vec![incident(3, &["gate"], 200, Some(300)), incident(2, &["lab"], 100, Some(300))]).await.unwrap();
+    store
+        .put_incidents(vec![incident(3, &["gate"], 200, Some(300)), incident(2, &["lab"], 100, Some(300))])
+        .await
+        .unwrap();
     let keep = Retention { heartbeats_days: 1, rollup_days: 1 };
     store.prune(at_ms(3 * 24 * 3_600_000), keep).await.unwrap();
     assert_eq!(numbers(&store, all()).await, Vec::<i64>::new());
@@ -93,14 +99,18 @@ async fn evidence_stays_within_its_quota() {
     let store = Store::open(dir.path()).await.unwrap();
     for number in 1..=4 {
         store.put_incidents(vec![incident(number, &["gate"], number, None)]).await.unwrap();
-        let text = Evidence { kind: EvidenceKind::Exchange, taken_at: at_ms(0), content: Bytes::from_static(b"> DESCRIBE") };
+        let text =
+            Evidence { kind: EvidenceKind::Exchange, taken_at: at_ms(0), content: Bytes::from_static(b"> DESCRIBE") };
         let pieces = vec![picture(EvidenceKind::LastGood, 1), picture(EvidenceKind::FirstBad, 2), text];
         store.put_evidence(number, id("gate"), pieces).await.unwrap();
     }
     let kept = store.evidence(4).await.unwrap();
     let shown: Vec<_> = kept.iter().map(|piece| (piece.number, piece.kind, piece.text.as_deref())).collect();
-    let expected =
-        [(1, EvidenceKind::LastGood, None), (2, EvidenceKind::FirstBad, None), (3, EvidenceKind::Exchange, Some("> DESCRIBE"))];
+    let expected = [
+        (1, EvidenceKind::LastGood, None),
+        (2, EvidenceKind::FirstBad, None),
+        (3, EvidenceKind::Exchange, Some("> DESCRIBE")),
+    ];
     assert_eq!(shown, expected);
     let (jpeg, taken_at) = store.evidence_picture(4, 2).await.unwrap().expect("there");
     assert_eq!((jpeg.len(), jpeg[0], taken_at), (1000, 2, at_ms(2)));
@@ -133,7 +143,10 @@ async fn announced_work_goes_on_until_it_ends() {
     let all = store.announce(work(100, 200, &[])).await.unwrap();
     let some = store.announce(work(0, 150, &["gate", "yard"])).await.unwrap();
     let known = store.announced(at_ms(50)).await.unwrap();
-    assert_eq!(known, [Announced { id: some, ..work(0, 150, &["gate", "yard"]) }, Announced { id: all, ..work(100, 200, &[]) }]);
+    assert_eq!(
+        known,
+        [Announced { id: some, ..work(0, 150, &["gate", "yard"]) }, Announced { id: all, ..work(100, 200, &[]) }]
+    );
     assert_eq!(store.announced(at_ms(150)).await.unwrap().len(), 1);
     assert!(store.end_announced(some, at_ms(60)).await.unwrap());
     assert!(!store.end_announced(some, at_ms(61)).await.unwrap());

@@ -82,7 +82,10 @@ async fn days_that_are_over_are_summed_up_and_late_records_reach_them() {
     let mut spans = Vec::new();
     for day in 0..3 {
         let from = MIDNIGHT_MS + day * DAY_MS;
-        spans.extend([span(Health::Up, from, from + 20 * HOUR_MS), span(Health::Down, from + 20 * HOUR_MS, from + DAY_MS)]);
+        spans.extend([
+            span(Health::Up, from, from + 20 * HOUR_MS),
+            span(Health::Down, from + 20 * HOUR_MS, from + DAY_MS),
+        ]);
     }
     for (n, span) in spans.iter().enumerate() {
         store.record(with_spans("gate", n as i64 * HOUR_MS, vec![*span])).await.unwrap();
@@ -91,8 +94,13 @@ async fn days_that_are_over_are_summed_up_and_late_records_reach_them() {
     let before = store.state_times(window.0, window.1).await.unwrap();
     store.roll_up(at_ms(MIDNIGHT_MS + 3 * DAY_MS)).await.unwrap();
     let days = |dir: &TempDir| -> Vec<(i64, i64)> {
-        raw(dir).prepare("SELECT up_ms, down_ms FROM days ORDER BY day").unwrap()
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<rusqlite::Result<_>>().unwrap()
+        raw(dir)
+            .prepare("SELECT up_ms, down_ms FROM days ORDER BY day")
+            .unwrap()
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+            .collect::<rusqlite::Result<_>>()
+            .unwrap()
     };
     // The third has been over for no more than a moment.
     assert_eq!(days(&dir), vec![(20 * HOUR_MS, 4 * HOUR_MS); 2]);
@@ -114,8 +122,13 @@ async fn reasons_and_latencies_are_counted() {
     let store = Store::open(dir.path()).await.unwrap();
     let reasons = [Reason::Ok, Reason::Ok, Reason::NoData, Reason::NoData, Reason::WorkerCrashed];
     record_all(&store, reasons.iter().enumerate().map(|(n, reason)| record("gate", n as i64, *reason))).await;
-    let counted: Vec<(u8, i64)> = raw(&dir).prepare("SELECT reason, count FROM reasons ORDER BY reason").unwrap()
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<rusqlite::Result<_>>().unwrap();
+    let counted: Vec<(u8, i64)> = raw(&dir)
+        .prepare("SELECT reason, count FROM reasons ORDER BY reason")
+        .unwrap()
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .collect::<rusqlite::Result<_>>()
+        .unwrap();
     assert_eq!(counted, [(Reason::NoData.code(), 2), (Reason::WorkerCrashed.code(), 1)]);
     let row: (i64, i64, i64, i64, i64) = raw(&dir)
         .query_row("SELECT ok, failed, blind, latency_2, latency_sum_ms FROM rollups", [], |row| {
