@@ -12,9 +12,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use prometheus::TextEncoder;
-use prometheus::core::{Collector, Desc};
-use prometheus::proto::MetricFamily;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -25,8 +22,7 @@ use crate::schedule::{Lag, SchedulerHandle};
 use crate::store::{SampleTotals, Store};
 
 use families as f;
-use samples::Samples;
-use streams::float;
+use samples::{Samples, float};
 
 /// How often the 30-day totals are read from the store.
 const TOTALS_EVERY: Duration = Duration::from_secs(60);
@@ -65,12 +61,36 @@ impl Metrics {
 
     /// The text format of Prometheus, version 0.0.4.
     pub fn render(&self) -> String {
-        // Not through a registry: it would sort every sample, which costs more than all the rest.
-        let encoded = TextEncoder::new().encode_to_string(&self.collect());
-        encoded.unwrap_or_else(|error| {
-            tracing::error!(%error, "metrics cannot be written");
-            String::new()
-        })
+        let rows = self.status.all();
+        let now = self.clock.now();
+        let availability = self.status.availability();
+        let measures = self.scheduler.measures();
+        let mut samples = Samples::new();
+        for row in &rows {
+            if row.stream.enabled {
+                streams::put(&mut samples, row, now, &availability);
+            }
+            let of_stream = measures.by_stream.get(&row.stream.id).copied().unwrap_or_default();
+            streams::put_measures(&mut samples, row, of_stream);
+        }
+        self.put_system(&mut samples);
+        put_availability(&mut samples, &rows, &availability);
+        let figures = self.status.figures();
+        for (health, open) in [(Health::Down, figures.open_down), (Health::Degraded, figures.open_degraded)] {
+            samples.put(&f::INCIDENTS, &[health.as_str()], float(open as u64));
+        }
+        samples.put(&f::INCIDENTS_OPENED, &[], float(figures.opened_total));
+        samples.put(&f::RECORDING, &[], f64::from(figures.is_recording));
+        let Lag { buckets, count, sum, .. } = measures.lag;
+        samples.put_histogram(&f::LAG, &[], buckets.into_iter(), count, sum);
+        if let Some(workers) = &self.workers {
+            let Workers { running, restarts_total } = workers();
+            samples.put(&f::WORKERS, &[], float(running as u64));
+            samples.put(&f::WORKER_RESTARTS, &[], float(restarts_total));
+        }
+        samples.put(&f::BUILD, &[env!("CARGO_PKG_VERSION")], 1.0);
+        samples.put(&f::RELOAD, &[], f64::from(self.reload_successful.load(Ordering::Relaxed)));
+        samples.finish()
     }
 
     /// With what there is to say of the probe workers.
@@ -117,46 +137,6 @@ impl Metrics {
                 Err(_) => tracing::warn!("the 30-day totals of /metrics stay as they were: the database is slow"),
             }
         }
-    }
-}
-
-impl Collector for Metrics {
-    fn desc(&self) -> Vec<&Desc> {
-        // What is collected changes with the streams.
-        Vec::new()
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
-        let rows = self.status.all();
-        let now = self.clock.now();
-        let availability = self.status.availability();
-        let measures = self.scheduler.measures();
-        let mut samples = Samples::default();
-        for row in &rows {
-            if row.stream.enabled {
-                streams::put(&mut samples, row, now, &availability);
-            }
-            let of_stream = measures.by_stream.get(&row.stream.id).copied().unwrap_or_default();
-            streams::put_measures(&mut samples, row, of_stream);
-        }
-        self.put_system(&mut samples);
-        put_availability(&mut samples, &rows, &availability);
-        let figures = self.status.figures();
-        for (health, open) in [(Health::Down, figures.open_down), (Health::Degraded, figures.open_degraded)] {
-            samples.put(&f::INCIDENTS, &[health.as_str()], float(open as u64));
-        }
-        samples.put(&f::INCIDENTS_OPENED, &[], float(figures.opened_total));
-        samples.put(&f::RECORDING, &[], f64::from(figures.is_recording));
-        let Lag { buckets, count, sum, .. } = measures.lag;
-        samples.put_histogram(&f::LAG, &[], buckets.into_iter(), count, sum);
-        if let Some(workers) = &self.workers {
-            let Workers { running, restarts_total } = workers();
-            samples.put(&f::WORKERS, &[], float(running as u64));
-            samples.put(&f::WORKER_RESTARTS, &[], float(restarts_total));
-        }
-        samples.put(&f::BUILD, &[env!("CARGO_PKG_VERSION")], 1.0);
-        samples.put(&f::RELOAD, &[], f64::from(self.reload_successful.load(Ordering::Relaxed)));
-        samples.finish()
     }
 }
 

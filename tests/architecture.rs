@@ -51,7 +51,6 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("landlock", &["probe::sandbox"]),
     ("libc", &["probe::sandbox"]),
     ("rumqttc", &["sinks::mqtt"]),
-    ("prometheus", &["metrics"]),
     ("saphyr_parser", &["config"]),
     ("yaml_serde", &["config"]),
     ("yaml_edit", &["config"]),
@@ -202,9 +201,7 @@ fn every_owner_and_level_names_something_real() {
         let module = line.trim_end_matches(';');
         assert!(level_of(module).is_some(), "src/lib.rs declares {module}, LEVELS does not have it");
     }
-    for crate_name in
-        ["rusqlite", "warp", "hyper", "hyper-util", "gstreamer", "clap", "prometheus", "jsonwebtoken", "argon2"]
-    {
+    for crate_name in ["rusqlite", "warp", "hyper", "hyper-util", "gstreamer", "clap", "jsonwebtoken", "argon2"] {
         assert!(manifest.contains(&format!("\n{crate_name} = ")), "OWNERS names {crate_name}, Cargo.toml does not");
     }
 }

@@ -193,7 +193,8 @@ fn substituted(expression: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn promtool_has_nothing_to_say_about_our_own_family() {
     let simulator = simulator().await;
-    let service = site(&simulator, "").start();
+    let site = site(&simulator, "");
+    let service = site.start();
     settle(&service);
     let own = |text: &str| -> String {
         let is_ours =

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::families as f;
-use super::samples::Samples;
+use super::samples::{Samples, float};
 use crate::model::{Health, LATENCY_BOUNDS, Outcome, Reason};
 use crate::monitor::StreamStatus;
 use crate::monitor::availability::Availability;
@@ -100,9 +100,4 @@ fn put_info(samples: &mut Samples, row: &StreamStatus) {
 
 pub(super) fn seconds(at: Timestamp) -> f64 {
     at.as_duration().as_secs_f64()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts below 2^52")]
-pub(super) fn float(count: u64) -> f64 {
-    count as f64
 }

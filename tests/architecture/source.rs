@@ -21,7 +21,11 @@ impl Source {
         let mut sources = Vec::new();
         collect(root, &root.join("src"), &mut sources);
         let tests: Vec<String> = sources.iter().flat_map(Self::test_files).collect();
-        sources.retain(|source| !tests.contains(&source.path));
+        // And the files below them.
+        let is_test = |path: &str| {
+            tests.iter().any(|test| path == test || path.starts_with(&format!("{}/", test.trim_end_matches(".rs"))))
+        };
+        sources.retain(|source| !is_test(&source.path));
         sources.sort_by(|a, b| a.path.cmp(&b.path));
         sources
     }
