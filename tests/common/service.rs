@@ -325,6 +325,11 @@ impl Service {
         self.send("POST", path, token, Some(body))
     }
 
+    /// DELETE as the administrator.
+    pub fn delete(&self, path: &str) -> Answer {
+        self.send("DELETE", path, Some(&self.token()), None)
+    }
+
     fn send(&self, method: &str, path: &str, token: Option<&str>, body: Option<&str>) -> Answer {
         let mut stream = self.request(method, path, token, body);
         let mut bytes = Vec::new();
