@@ -9,6 +9,7 @@ pub mod flap;
 pub mod incidents;
 pub mod looks;
 pub mod maintenance;
+pub mod report;
 mod scene;
 mod still;
 

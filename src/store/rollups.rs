@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 pub(super) use super::codes::MS_PER_HOUR;
+use super::codes::time;
 use super::record::hours;
 use super::writer::Session;
 use super::{Store, StoreError};
@@ -131,6 +132,18 @@ pub(super) fn find_built_day(connection: &Connection) -> rusqlite::Result<i64> {
 }
 
 impl Store {
+    /// The begin of the oldest hour of which there are figures; `None` when nothing is recorded.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be read.
+    pub async fn oldest_hour(&self) -> Result<Option<Timestamp>, StoreError> {
+        let query = |connection: &Connection| {
+            let oldest: Option<i64> = connection.query_row("SELECT min(hour) FROM rollups", [], |row| row.get(0))?;
+            oldest.map(|hour| time(hour.saturating_mul(MS_PER_HOUR))).transpose()
+        };
+        self.inner.readers.read(query).await
+    }
+
     /// Sums up the days (UTC) that are over, one transaction each, so that a long window costs few rows. Call it hourly;
     /// when the call is dropped the next one goes on.
     ///

@@ -41,9 +41,11 @@ async fn spans_grow_and_fill_hours() {
         // Nobody watched for a while.
         span(Health::Down, HOUR_MS + 60_000, HOUR_MS + 61_000),
     ];
+    assert_eq!(store.oldest_hour().await.unwrap(), None);
     for (n, span) in spans.iter().enumerate() {
         store.record(with_spans("gate", n as i64, vec![*span])).await.unwrap();
     }
+    assert_eq!(store.oldest_hour().await.unwrap(), Some(at_ms(0)));
     let whole = store.spans(&id("gate"), at_ms(-DAY_MS), at_ms(DAY_MS), 100).await.unwrap();
     assert_eq!(whole, [span(Health::Up, 0, HOUR_MS + 5), spans[2], spans[3]]);
     let cut = store.spans(&id("gate"), at_ms(10), at_ms(HOUR_MS + 500), 100).await.unwrap();
