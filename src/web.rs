@@ -17,6 +17,7 @@ mod incidents;
 mod maintenance;
 mod passwords;
 mod prometheus;
+mod reports;
 mod service;
 mod session;
 mod slowdown;
@@ -143,6 +144,8 @@ fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
         .or(availability::routes(web))
         .unify()
         .or(incidents::routes(web))
+        .unify()
+        .or(reports::routes(web))
         .unify()
         .or(maintenance::routes(web))
         .unify()

@@ -28,6 +28,7 @@ macro_rules! assets {
 static ASSETS: &[Asset] = assets! {
     "/" "text/html; charset=utf-8" "index.html";
     "/style.css" "text/css; charset=utf-8" "style.css";
+    "/report.css" "text/css; charset=utf-8" "report.css";
     "/icon.svg" "image/svg+xml" "icon.svg";
     "/app.js" "text/javascript; charset=utf-8" "app.js";
     "/api.js" "text/javascript; charset=utf-8" "api.js";

@@ -88,15 +88,23 @@ struct CauseView<'a> {
     name: Option<&'a str>,
 }
 
+/// What was wrong, one sentence. A viewer gets the plain one where what was seen may name the device's address; what is
+/// wrong with a picture names none.
+pub(super) fn message(incident: &Incident, role: Role) -> String {
+    let may_see = role >= Role::Operator || incident.reason == Reason::Ok;
+    if may_see && !incident.detail.is_empty() {
+        incident.detail.clone()
+    } else if incident.reason == Reason::Ok {
+        "Something is wrong with the picture.".to_owned()
+    } else {
+        incident.reason.sentence().to_owned()
+    }
+}
+
 /// An incident as the caller may see it.
 pub(super) fn view(incident: &Incident, role: Role) -> View<'_> {
     let is_address = matches!(incident.cause, Cause::Device(_) | Cause::Subnet(_));
     let may_see = role >= Role::Operator;
-    let message = if may_see && !incident.detail.is_empty() {
-        incident.detail.clone()
-    } else {
-        incident.reason.sentence().to_owned()
-    };
     View {
         id: incident.id,
         state: incident.health,
@@ -106,7 +114,7 @@ pub(super) fn view(incident: &Incident, role: Role) -> View<'_> {
         duration_seconds: incident.closed_at.map(|at| at.duration_since(incident.opened_at).as_secs_f64()),
         reason: incident.reason,
         stage: incident.stage,
-        message,
+        message: message(incident, role),
         next_step: incident.reason.next_step(),
         cause: CauseView {
             kind: incident.cause.kind(),
