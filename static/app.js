@@ -10,16 +10,36 @@ import { changePassword, signIn } from "./signin.js";
 
 const app = document.getElementById("app");
 
+// Whoever asked for a report without a session was sent here for one: /?report=2026-11.
+const report = /^(?:current|\d{4}-\d{2})$/.exec(new URLSearchParams(location.search).get("report") ?? "")?.[0];
+
 function showSignIn() {
   document.title = "StreamPulse";
   app.replaceChildren(signIn((session, password) => {
     if (session.must_change_password) showChange(password);
-    else showWall();
+    else show();
   }));
 }
 
 function showChange(known) {
-  app.replaceChildren(changePassword(known, showWall));
+  app.replaceChildren(changePassword(known, show));
+}
+
+function show() {
+  if (report) showReport();
+  else showWall();
+}
+
+async function showReport() {
+  try {
+    // Renews the session's cookies when they are too old.
+    await api.get("/api/reports");
+    location.replace(`/api/reports/${report}.html`);
+  } catch (error) {
+    if (error.code === "password_change_required") showChange(null);
+    else if (error.status === 401) showSignIn();
+    else showWall();
+  }
 }
 
 function showWall() {
@@ -76,7 +96,7 @@ function showWall() {
     el("header", { class: "top" },
       el("div", { class: "brand" }, icon("mark", "mark"), el("span", {}, "StreamPulse")),
       summary,
-      leave),
+      el("nav", {}, el("a", { href: "/api/reports/current.html" }, "Report"), leave)),
     banner,
     wall.element,
     detail.element);
@@ -97,4 +117,4 @@ function summarize(live, summary) {
 }
 
 // With a session the wall comes at once; its first request leads to the sign-in when the session is over.
-({ none: showSignIn, change: () => showChange(null), open: showWall })[api.session()]();
+({ none: showSignIn, change: () => showChange(null), open: show })[api.session()]();
