@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Sheet;
-use super::words::percent_number;
+use super::words::{percent_number, seconds};
 use crate::health::report::Figures;
 use crate::model::{Acknowledgement, Health, Incident};
 use crate::web::incidents::message;
@@ -183,11 +183,6 @@ fn add_end(rows: &mut Rows, sheet: &Sheet, incident: &Incident) {
     };
     rows.text(by);
     rows.optional(at.map(local));
-}
-
-/// Seconds with as many decimals as there are, milliseconds at most.
-fn seconds(duration: Duration) -> f64 {
-    Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)).as_secs_f64()
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! A report for a program.
 
-use std::time::Duration;
-
 use serde_json::{Map, Value, json};
 
 use super::Sheet;
+use super::words::seconds;
 use crate::health::report::Figures;
 use crate::web::incidents::view;
 
@@ -27,7 +26,7 @@ pub(super) fn report(sheet: &Sheet) -> String {
     let incidents = report.incidents.iter().map(|incident| {
         let mut incident_view = json!(view(incident, sheet.role));
         // Here also of one that is still open: up to the time at which the report was made.
-        incident_view["duration_seconds"] = json!(report.duration(incident).as_secs_f64());
+        incident_view["duration_seconds"] = json!(seconds(report.duration(incident)));
         incident_view
     });
     json!({
@@ -54,15 +53,14 @@ fn figures(of: &Figures) -> Value {
 }
 
 fn add(object: &mut Value, of: &Figures) {
-    let seconds = |duration: Option<Duration>| duration.map(|duration| duration.as_secs_f64());
     object["availability"] = json!(of.availability());
     object["covered"] = json!(of.covered());
     object["seconds"] = json!(of.times);
-    object["downtime_seconds"] = json!(of.downtime().as_secs_f64());
+    object["downtime_seconds"] = json!(seconds(of.downtime()));
     object["incidents"] =
         json!({"down": of.incidents_down, "degraded": of.incidents_degraded, "open": of.incidents_open});
     object["outages"] = json!(of.outages);
-    object["longest_outage_seconds"] = json!(seconds(of.longest_outage));
-    object["time_to_detect_mean_seconds"] = json!(seconds(of.time_to_detect.value()));
-    object["time_to_repair_mean_seconds"] = json!(seconds(of.time_to_repair.value()));
+    object["longest_outage_seconds"] = json!(of.longest_outage.map(seconds));
+    object["time_to_detect_mean_seconds"] = json!(of.time_to_detect.value().map(seconds));
+    object["time_to_repair_mean_seconds"] = json!(of.time_to_repair.value().map(seconds));
 }

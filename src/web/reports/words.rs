@@ -33,6 +33,13 @@ fn hundredths(part: u64, whole: u64, scale: u64) -> Option<u64> {
     u64::try_from(value).ok()
 }
 
+/// Seconds for a program, to the millisecond.
+#[expect(clippy::cast_precision_loss, reason = "milliseconds below 2^52")]
+pub(super) fn seconds(duration: Duration) -> f64 {
+    // Not as_secs_f64: it adds two floats, and 6.403 becomes 6.4030000000000005.
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX) as f64 / 1000.0
+}
+
 /// `3 h 12 min`: the two largest units that say something.
 pub(super) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -110,6 +117,15 @@ mod tests {
         for (millis, text) in written {
             assert_eq!(plain(millis), text);
         }
+    }
+
+    #[test]
+    fn seconds_have_no_noise() {
+        let text = |millis| seconds(Duration::from_millis(millis)).to_string();
+        assert_eq!(
+            (text(6_403), text(3_600_000), text(59_310_526)),
+            ("6.403".into(), "3600".into(), "59310.526".to_owned())
+        );
     }
 
     #[test]
