@@ -209,9 +209,10 @@ impl Wall {
         self.shown.iter().position(|shown| *shown >= local).unwrap()
     }
 
-    /// The minute after the last one in which it shows something earlier.
+    /// The last minute in which it shows this; where it never does, the one after the last that is earlier.
     fn last(&self, local: DateTime) -> usize {
-        self.shown.iter().rposition(|shown| *shown < local).unwrap() + 1
+        let last = self.shown.iter().rposition(|shown| *shown <= local).unwrap();
+        last + usize::from(self.shown[last] < local)
     }
 }
 
