@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and the exit code of each answer.
 
+mod import;
 mod probe;
 mod serve;
 
@@ -21,6 +22,8 @@ pub const EX_UNAVAILABLE: u8 = 69;
 pub const EX_SOFTWARE: u8 = 70;
 /// `sysexits.h`: a file cannot be written.
 pub const EX_CANTCREAT: u8 = 73;
+/// `sysexits.h`: not now; the same command goes on later.
+pub const EX_TEMPFAIL: u8 = 75;
 /// `sysexits.h`: the configuration is wrong.
 pub const EX_CONFIG: u8 = 78;
 
@@ -54,6 +57,13 @@ enum Command {
     },
     /// Probe one camera now and say what was found; exit 0 when there is a picture, 1 when there is not.
     Probe(ProbeArguments),
+    /// Take over the history of StreamPulse 2 (the Python service); again, only what is new in the file. The service must
+    /// not run meanwhile.
+    Import {
+        /// Its database; it is only read.
+        #[arg(value_name = "OLD_streams.db")]
+        old: PathBuf,
+    },
     /// Probe cameras for a monitor (internal).
     #[command(hide = true)]
     Worker {
@@ -184,6 +194,7 @@ pub fn run() -> u8 {
         Some(Command::Worker { decode_slots, hardware, background, .. }) => {
             worker(run_worker(Duties { decode_slots, with_hardware: hardware, in_background: background }))
         }
+        Some(Command::Import { old }) => with_runtime(import::run(&config, &old)),
         Some(Command::Probe(probe_arguments)) => with_runtime(probe::run(&config, probe_arguments)),
     }
 }

@@ -11,11 +11,13 @@ mod codes;
 mod error;
 mod evidence;
 mod heartbeats;
+mod import;
 mod incidents;
 mod lock;
 mod looks;
 mod maintenance;
 mod migrations;
+mod owner;
 mod reader;
 mod record;
 mod refusals;
@@ -39,8 +41,10 @@ use crate::model::{HealthState, Heartbeat, Incident, Span, StreamId, Transition}
 pub use accounts::TakenToken;
 pub use error::StoreError;
 pub use evidence::{Evidence, EvidenceKind, KeptEvidence};
+pub use import::{Counts, ImportError, ImportOptions, Imported, ImportedLog, Original, Progress, Target};
 pub use incidents::{IncidentQuery, Remark};
 pub use maintenance::Announced;
+pub use owner::give_to_owner;
 pub use refusals::look_for_refusals;
 pub use retention::{Pruned, Retention};
 

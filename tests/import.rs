@@ -1,0 +1,546 @@
+//! `streampulse import` on databases as the original writes them.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use common::service::Site;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rusqlite::{Connection, params};
+
+const DAY: i64 = 86_400;
+const SECRET: &str = "s3cr3t-of-the-camera";
+const USER_SECRET: &str = "admin123-in-plain-text";
+
+/// What our service is told: some of the original's streams, one with another id.
+const CONFIG: &str = "timezone: Asia/Kolkata
+streams:
+  - {name: GateCamera, url: 'rtsp://admin:s3cr3t-of-the-camera@192.0.2.7:554/stream1', id: front}
+  - {name: Gate, url: 'rtsp://192.0.2.8/1'}
+  - {name: MotionEye 1, url: 'http://192.0.2.9:8081/'}
+";
+
+/// A database of the original, filled by its own statements.
+struct Old {
+    dir: tempfile::TempDir,
+}
+
+impl Old {
+    fn new(streams: &[&str]) -> Self {
+        let old = Self { dir: tempfile::tempdir().expect("a directory") };
+        let connection = old.open();
+        connection
+            .execute_batch(
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;
+                 CREATE TABLE IF NOT EXISTS streams(name TEXT PRIMARY KEY, url TEXT NOT NULL);
+                 CREATE TABLE IF NOT EXISTS users(user TEXT PRIMARY KEY, pass TEXT NOT NULL);",
+            )
+            .expect("schema");
+        connection.execute("INSERT INTO users VALUES('admin', ?1)", [USER_SECRET]).expect("user");
+        for name in streams {
+            let url = format!("rtsp://admin:{SECRET}@192.0.2.7:554/{name}");
+            connection
+                .execute("INSERT OR REPLACE INTO streams(name,url) VALUES(?1,?2)", [*name, &url])
+                .expect("stream");
+            old.make_log(&connection, &log_of(name));
+        }
+        drop(connection);
+        old
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("streams.db")
+    }
+
+    fn open(&self) -> Connection {
+        Connection::open(self.path()).expect("open")
+    }
+
+    fn make_log(&self, connection: &Connection, log: &str) {
+        connection
+            .execute_batch(&format!(
+                "CREATE TABLE IF NOT EXISTS {log}(id INTEGER PRIMARY KEY AUTOINCREMENT, ts TEXT NOT NULL,
+                     status TEXT NOT NULL, latency_ms INTEGER, message TEXT)"
+            ))
+            .expect("log");
+    }
+
+    /// Adds rows: time, status, message.
+    fn add<'a>(&self, log: &str, rows: impl IntoIterator<Item = (String, &'a str, &'a str)>) {
+        let mut connection = self.open();
+        let transaction = connection.transaction().expect("transaction");
+        let sql = format!("INSERT INTO {log}(ts,status,latency_ms,message) VALUES(?1,?2,?3,?4)");
+        {
+            let mut statement = transaction.prepare(&sql).expect("insert");
+            for (ts, status, message) in rows {
+                statement.execute(params![ts, status, 42, message]).expect("row");
+            }
+        }
+        transaction.commit().expect("commit");
+    }
+
+    fn rows(&self) -> u64 {
+        let connection = self.open();
+        let logs: Vec<String> = connection
+            .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'log\\_%' ESCAPE '\\'")
+            .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
+            .expect("tables");
+        let count = |log: &String| {
+            connection.query_row(&format!("SELECT count(*) FROM \"{log}\""), [], |row| row.get::<_, i64>(0))
+        };
+        logs.iter().map(|log| count(log).expect("count") as u64).sum()
+    }
+
+    /// What must stay as it is: names, and bytes and time of the database.
+    fn looks(&self) -> (Vec<String>, Vec<u8>, (i64, i64)) {
+        let mut names: Vec<_> = fs::read_dir(self.dir.path())
+            .expect("list")
+            .map(|e| e.expect("entry").file_name().into_string().expect("name"))
+            .collect();
+        names.sort();
+        let metadata = fs::metadata(self.path()).expect("metadata");
+        (names, fs::read(self.path()).expect("read"), (metadata.mtime(), metadata.mtime_nsec()))
+    }
+}
+
+/// As the original calls the table of a stream.
+fn log_of(name: &str) -> String {
+    let safe: String = name.trim().chars().map(|c| if c.is_alphanumeric() || c == '_' { c } else { '_' }).collect();
+    let begins_well = safe.starts_with(|c: char| c.is_alphabetic() || c == '_');
+    format!("log_{}{safe}", if begins_well { "" } else { "t_" })
+}
+
+#[expect(clippy::disallowed_methods, reason = "the program under test has the machine's clock")]
+fn now() -> i64 {
+    Timestamp::now().as_second()
+}
+
+/// As `datetime.isoformat()` writes it in a zone.
+fn iso(second: i64, zone: &str) -> String {
+    let zoned = Timestamp::from_second(second).expect("time").to_zoned(TimeZone::get(zone).expect("zone"));
+    let text = zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
+    // Every third as when no time server answered.
+    if second % 3 == 0 { text.replace(&text[19..], &format!(".000250{}", &text[19..])) } else { text }
+}
+
+fn import(site: &Site, old: &Path) -> Output {
+    site.run(&["import", old.to_str().expect("path")])
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The figures of the summary by the old name, after a successful run.
+fn figures(output: &Output) -> BTreeMap<String, Vec<u64>> {
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}{}", text(&output.stderr));
+    for bytes in [&output.stdout, &output.stderr] {
+        assert!(!text(bytes).contains(SECRET) && !text(bytes).contains(USER_SECRET), "{}", text(bytes));
+    }
+    let mut lines = said.lines();
+    assert!(lines.next().is_some_and(|head| head.starts_with("old stream")), "{said}");
+    let mut all = BTreeMap::new();
+    for line in lines.take_while(|line| !line.is_empty()) {
+        let mut words: Vec<&str> = line.split_whitespace().collect();
+        let figures: Vec<u64> =
+            words.split_off(words.len() - 7).iter().map(|word| word.parse().expect("a figure")).collect();
+        assert_eq!(figures[0], figures[1..].iter().sum::<u64>(), "{line}");
+        if words != ["total"] {
+            words.pop();
+        }
+        all.insert(words.join(" "), figures);
+    }
+    all
+}
+
+/// Everything that an import leaves, as text.
+fn dump(site: &Site) -> BTreeMap<&'static str, Vec<String>> {
+    let connection = Connection::open(site.database()).expect("open");
+    let sound: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("check");
+    assert_eq!(sound, "ok");
+    let queries = [
+        (
+            "heartbeats",
+            "SELECT id, at_ms, reason, stage, latency_ms, health FROM heartbeats JOIN streams ON key = stream ORDER BY 1, 2",
+        ),
+        ("rollups", "SELECT id, r.* FROM rollups r JOIN streams ON key = stream ORDER BY id, hour"),
+        ("reasons", "SELECT id, hour, reason, count FROM reasons JOIN streams ON key = stream ORDER BY 1, 2, 3"),
+        ("totals", "SELECT * FROM totals ORDER BY 1"),
+        ("spans", "SELECT id, from_ms, to_ms, health FROM spans JOIN streams ON key = stream ORDER BY 1, 2"),
+        ("imports", "SELECT * FROM imports ORDER BY 1, 2"),
+        (
+            "others",
+            "SELECT (SELECT count(*) FROM stream_state) + (SELECT count(*) FROM transitions) + (SELECT count(*) FROM users)",
+        ),
+    ];
+    queries
+        .into_iter()
+        .map(|(name, sql)| {
+            let mut statement = connection.prepare(sql).expect(sql);
+            let columns = statement.column_count();
+            let skipped = usize::from(name == "rollups") * 2;
+            let rows = statement
+                .query_map([], |row| {
+                    let cell = |index| row.get::<_, rusqlite::types::Value>(index).map(|value| format!("{value:?}"));
+                    (0..columns)
+                        .filter(|index| *index != skipped || skipped == 0)
+                        .map(cell)
+                        .collect::<Result<Vec<_>, _>>()
+                })
+                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+                .expect(sql);
+            (name, rows.into_iter().map(|row| row.join(" ")).collect())
+        })
+        .collect()
+}
+
+fn number(site: &Site, sql: &str) -> i64 {
+    Connection::open(site.database()).expect("open").query_row(sql, [], |row| row.get(0)).expect(sql)
+}
+
+/// Two streams with more than one batch of rows, the young ones kept one by one, none near a limit of age.
+fn large() -> Old {
+    let old = Old::new(&["GateCamera", "MotionEye 1"]);
+    let now = now();
+    let rows = |begin: i64, count: i64| {
+        (0..count).map(move |n| {
+            let (status, message) = match n % 97 {
+                0..=3 => ("fail", "timeout"),
+                50 => ("ok", "RTSP 401 Unauthorized"),
+                _ => ("ok", "RTSP 200"),
+            };
+            // Some go back, some come twice, some are late.
+            let jitter = [0, 0, -20, 15, 400][(n % 31 % 5) as usize * usize::from(n % 31 < 5)];
+            (iso(begin + n * 15 + jitter, "Asia/Kolkata"), status, message)
+        })
+    };
+    old.add("log_GateCamera", rows(now - 20 * DAY, 12_000));
+    old.add("log_GateCamera", rows(now - 5 * DAY, 13_000));
+    old.add("log_MotionEye_1", rows(now - 6 * DAY, 17_000));
+    old
+}
+
+#[test]
+fn every_row_is_accounted_for() {
+    let old = Old::new(&["GateCamera", "Gate", "gate", "MotionEye 1", "Tür गेट", "2nd", "Never"]);
+    let now = now();
+    let at = |ago: i64| iso(now - ago, "Asia/Kolkata");
+    old.add(
+        "log_GateCamera",
+        [
+            (at(401 * DAY), "ok", "RTSP 200"),
+            (at(30 * DAY), "ok", "RTSP 200"),
+            (at(30 * DAY - 60), "ok", "RTSP 401 Unauthorized"),
+            (at(DAY), "ok", "RTSP 200"),
+            (at(DAY - 60), "fail", "error:[Errno 111] Connect call failed ('192.0.2.7', 554)"),
+            (at(DAY - 120), "fail", "cv2err:rtsp://admin:s3cr3t-of-the-camera@192.0.2.7"),
+            // No next row for an hour: two of these minutes are covered by nobody.
+            (at(DAY - 3600), "ok", "ok"),
+            ("rtsp://admin:s3cr3t-of-the-camera@192.0.2.7".to_owned(), "ok", "RTSP 200"),
+            ("soon".to_owned(), "ok", "RTSP 200"),
+            (at(-3600), "ok", "RTSP 200"),
+        ],
+    );
+    // The same second three times, without an offset: in the zone of the configuration.
+    let second = at(2 * DAY)[..19].to_owned();
+    old.add("log_MotionEye_1", (0..3).map(|_| (second.clone(), "ok", "HTTP 200")));
+    old.add("log_Gate", [(at(100), "ok", "RTSP 404 Not Found"), (at(90), "ok", "RTSP 200")]);
+    let connection = old.open();
+    connection
+        .execute_batch("ALTER TABLE \"log_Tür_गेट\" RENAME TO \"log_Tür_ग_ट\"")
+        .or_else(|_| connection.execute_batch(""))
+        .expect("as Python names it");
+    let named: String = connection
+        .query_row("SELECT name FROM sqlite_schema WHERE name LIKE 'log_T_r%' AND type = 'table'", [], |row| row.get(0))
+        .expect("name");
+    old.make_log(&connection, "log_forgotten");
+    connection.execute_batch("CREATE TABLE log_of_a_tool(line TEXT); CREATE TABLE notes(x)").expect("others");
+    drop(connection);
+    old.add(&named, [(at(5000), "ok", "RTSP 200")]);
+    old.add("log_t_2nd", [(at(5000), "fail", "timeout")]);
+    old.add("log_forgotten", [(at(5000), "ok", "RTSP 200")]);
+    let before = old.looks();
+
+    let site = Site::new(CONFIG);
+    let output = import(&site, &old.path());
+    let said = text(&output.stdout);
+    let figures = figures(&output);
+    assert_eq!(figures["total"][0], old.rows(), "{said}");
+    // rows, raw, rollups, too old, unreadable, before, watched
+    assert_eq!(figures["GateCamera"], [10, 4, 2, 1, 3, 0, 0], "{said}");
+    assert_eq!(figures["MotionEye 1"], [3, 3, 0, 0, 0, 0, 0]);
+    assert_eq!(figures["Gate + gate"], [2, 2, 0, 0, 0, 0, 0]);
+    assert_eq!(figures["Tür गेट"], [1, 1, 0, 0, 0, 0, 0]);
+    assert_eq!(figures["log_forgotten"], [1, 1, 0, 0, 0, 0, 0]);
+    for part in [
+        "The rows of \"Gate\", \"gate\" cannot be told apart: they shared log_Gate and are under gate-2.",
+        "log_GateCamera: 3 rows without a usable time, the first has the id 8 and something that is no time.",
+        "2 rows were ok for the original and are failures here, 1 of them because the camera answered 401",
+        "Not imported: users.",
+        "no logs of the original: \"log_of_a_tool\", \"notes\".",
+    ] {
+        assert!(said.contains(part), "{part}\n{said}");
+    }
+    assert!(said.contains("Not in the configuration: gate-2, "), "{said}");
+    assert_eq!(old.looks(), before, "the original is only read");
+
+    assert_eq!(
+        number(
+            &site,
+            "SELECT count(*) FROM streams WHERE id IN ('front', 'gate-2', 'motioneye-1', '2nd', 'forgotten')"
+        ),
+        5
+    );
+    assert_eq!(number(&site, "SELECT count(*) FROM streams WHERE id = 'gate'"), 0);
+    assert_eq!(number(&site, "SELECT count(*) FROM heartbeats"), figures["total"][1] as i64);
+    assert_eq!(
+        number(&site, "SELECT sum(ok + failed + blind) FROM rollups"),
+        (figures["total"][1] + figures["total"][2]) as i64
+    );
+    assert_eq!(
+        number(&site, "SELECT sum(ok + failed + blind) FROM totals"),
+        (figures["total"][1] + figures["total"][2]) as i64
+    );
+    let of =
+        |what: &str, id: &str| number(&site, &format!("SELECT {what} JOIN streams ON key = stream WHERE id = '{id}'"));
+    // Three rows of one second are three heartbeats, a millisecond apart.
+    assert_eq!(of("max(at_ms) - min(at_ms) FROM heartbeats", "motioneye-1"), 2);
+    assert_eq!(of("min(at_ms) FROM heartbeats", "motioneye-1") / 1000, now - 2 * DAY);
+    // A minute and 180 s, of which the last began at a refusal; a minute of it on the day before yesterday's month.
+    assert_eq!(of("sum(up_ms) FROM rollups", "front"), 120_000);
+    assert_eq!(of("sum(down_ms) FROM rollups", "front"), 180_000 + 60_000 + 180_000);
+    assert_eq!(of("sum(to_ms - from_ms) FROM spans", "front"), 540_000);
+    assert_eq!(dump(&site)["others"], ["Integer(0)"]);
+}
+
+#[test]
+fn a_second_run_changes_nothing_and_a_grown_file_goes_on() {
+    let old = large();
+    let site = Site::new(CONFIG);
+    let first = figures(&import(&site, &old.path()));
+    assert_eq!(first["total"], [42_000, 30_000, 12_000, 0, 0, 0, 0]);
+    let after = dump(&site);
+    // Under another name, too.
+    let copy = old.dir.path().join("renamed.db");
+    fs::copy(old.path(), &copy).expect("copy");
+    let again = figures(&import(&site, &copy));
+    assert_eq!(again["total"], [42_000, 0, 0, 0, 0, 42_000, 0]);
+    assert_eq!(dump(&site), after);
+
+    let begin = now() - 6 * 3600;
+    let more = |from: i64, to: i64| (from..to).map(move |n| (iso(begin + n * 15, "Asia/Kolkata"), "ok", "RTSP 200"));
+    old.add("log_GateCamera", more(0, 500));
+    let grown = figures(&import(&site, &old.path()));
+    assert_eq!(grown["GateCamera"], [25_500, 500, 0, 0, 0, 25_000, 0]);
+    // In two steps or in one: the span that goes over the border is the same.
+    old.add("log_GateCamera", more(500, 700));
+    let grown = figures(&import(&site, &old.path()));
+    assert_eq!(grown["total"], [42_700, 200, 0, 0, 0, 42_500, 0]);
+    let at_once = Site::new(CONFIG);
+    import(&at_once, &old.path());
+    assert_eq!(dump(&at_once), dump(&site));
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the moment is random on purpose")]
+fn a_killed_import_goes_on_without_loss() {
+    let old = large();
+    let undisturbed = Site::new(CONFIG);
+    let expected = figures(&import(&undisturbed, &old.path()));
+    let site = Site::new(CONFIG);
+    let mut killed = 0;
+    let last = loop {
+        let mut command = site.command(&["import", old.path().to_str().expect("path")]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("run");
+        if killed < 8 {
+            std::thread::sleep(Duration::from_millis(20 + getrandom::u64().expect("random") % 500));
+            let _ = child.kill();
+        }
+        let output = child.wait_with_output().expect("wait");
+        if output.status.signal().is_none() {
+            break output;
+        }
+        killed += 1;
+    };
+    assert_eq!(figures(&last)["total"][0], expected["total"][0]);
+    assert_eq!(dump(&site), dump(&undisturbed), "killed {killed} times");
+    assert!(killed > 0);
+}
+
+#[test]
+fn what_this_service_watched_is_not_counted_again() {
+    let old = Old::new(&["GateCamera"]);
+    let begin = now() - 10_000;
+    old.add("log_GateCamera", (0..400).map(|n| (iso(begin + n * 15, "UTC"), "ok", "RTSP 200")));
+    let site = Site::new(CONFIG);
+    // A service that watched for ten minutes, was stopped, and watches since five minutes.
+    assert_eq!(import(&site, &Old::new(&[]).path()).status.code(), Some(0));
+    let connection = Connection::open(site.database()).expect("open");
+    connection.execute("INSERT INTO streams (key, id) VALUES (7, 'front')", []).expect("stream");
+    let ms = |second: i64| (begin + second) * 1000;
+    connection.execute("INSERT INTO spans VALUES (7, ?1, ?2, 2)", [ms(1505), ms(2105)]).expect("span");
+    connection
+        .execute(
+            "INSERT INTO stream_state (stream, health, since_ms, reason, failures_in_row, successes_in_row, blind_in_row,
+                 span_health, span_from_ms, span_to_ms) VALUES (7, 0, ?1, 0, 0, 9, 0, 0, ?1, ?2)",
+            [ms(5695), ms(6010)],
+        )
+        .expect("state");
+    drop(connection);
+    let figures = figures(&import(&site, &old.path()));
+    assert_eq!(figures["GateCamera"], [400, 340, 0, 0, 0, 0, 60]);
+    assert_eq!(number(&site, "SELECT span_to_ms FROM stream_state"), ms(6010));
+    let connection = Connection::open(site.database()).expect("open");
+    let spans: Vec<[i64; 3]> = connection
+        .prepare("SELECT from_ms, to_ms, health FROM spans WHERE stream = 7 ORDER BY 1")
+        .and_then(|mut s| s.query_map([], |r| Ok([r.get(0)?, r.get(1)?, r.get(2)?]))?.collect())
+        .expect("spans");
+    assert_eq!(spans, [[ms(0), ms(1505), 0], [ms(1505), ms(2105), 2], [ms(2105), ms(5695), 0]]);
+}
+
+#[test]
+fn the_file_is_read_however_it_was_left() {
+    let rows = |log: &str, old: &Old, count: i64| {
+        let begin = now() - 3600;
+        old.add(log, (0..count).map(|n| (iso(begin + n * 15, "Europe/Berlin"), "ok", "RTSP 200")));
+    };
+    // The original runs: its log is not in the file yet.
+    let old = Old::new(&["Gate"]);
+    let running = old.open();
+    running.query_row("SELECT count(*) FROM streams", [], |_| Ok(())).expect("it has the file open");
+    rows("log_Gate", &old, 10);
+    let before = old.looks();
+    assert_eq!(before.0, ["streams.db", "streams.db-shm", "streams.db-wal"]);
+    let site = Site::new(CONFIG);
+    assert_eq!(figures(&import(&site, &old.path()))["Gate"][..2], [10, 10]);
+    assert_eq!(old.looks(), before);
+    running.execute("INSERT INTO log_Gate(ts,status) VALUES (?1, 'ok')", [iso(now(), "UTC")]).expect("it still writes");
+
+    // It crashed, and only two of its files were copied.
+    let crashed = Old { dir: tempfile::tempdir().expect("a directory") };
+    for ending in ["", "-wal"] {
+        let name = format!("streams.db{ending}");
+        fs::copy(old.dir.path().join(&name), crashed.dir.path().join(&name)).expect("copy");
+    }
+    let before = crashed.looks();
+    let temporary = tempfile::tempdir().expect("a directory");
+    let site = Site::new(CONFIG).with("TMPDIR", temporary.path().to_str().expect("path"));
+    assert_eq!(figures(&import(&site, &crashed.path()))["Gate"][..2], [11, 11]);
+    assert_eq!(crashed.looks(), before);
+    assert_eq!(fs::read_dir(temporary.path()).expect("list").count(), 0, "the copy is gone");
+    drop(running);
+
+    // On a medium that cannot be written, by somebody who is not root.
+    let mode = |mode: u32| fs::set_permissions(old.dir.path(), fs::Permissions::from_mode(mode)).expect("mode");
+    mode(0o555);
+    fs::set_permissions(old.path(), fs::Permissions::from_mode(0o444)).expect("mode");
+    let before = old.looks();
+    let site = Site::new(CONFIG);
+    let output = as_nobody(&site, site.command(&["import", old.path().to_str().expect("path")]));
+    assert_eq!(figures(&output)["Gate"][..2], [11, 11]);
+    assert_eq!(old.looks(), before);
+    mode(0o755);
+}
+
+/// Runs it as another user when root runs the tests.
+fn as_nobody(site: &Site, mut command: Command) -> Output {
+    const NOBODY: u32 = 65_534;
+    if rustix::process::geteuid().is_root() {
+        fs::create_dir_all(site.state()).expect("state");
+        for path in [site.path().to_owned(), site.state(), site.config()] {
+            std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).expect("chown");
+        }
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command.output().expect("run")
+}
+
+#[test]
+fn what_root_makes_belongs_to_the_service() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let old = Old::new(&["Gate"]);
+    old.add("log_Gate", [(iso(now() - 50, "UTC"), "ok", "RTSP 200")]);
+    let site = Site::new(CONFIG);
+    fs::create_dir_all(site.state()).expect("state");
+    std::os::unix::fs::chown(site.state(), Some(4711), Some(4712)).expect("chown");
+    figures(&import(&site, &old.path()));
+    for entry in fs::read_dir(site.state()).expect("list") {
+        let metadata = entry.expect("entry").metadata().expect("metadata");
+        assert_eq!((metadata.uid(), metadata.gid()), (4711, 4712));
+    }
+    assert!(site.database().exists());
+}
+
+#[test]
+fn what_cannot_be_imported_is_named() {
+    let site = Site::new(CONFIG);
+    let fails = |path: &Path, code: i32, part: &str| {
+        let output = import(&site, path);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains(part) && said.contains(path.to_str().expect("path")), "{said}");
+    };
+    fails(&site.path().join("nothing.db"), 66, "no such file");
+    fails(site.path(), 66, "is a directory");
+    fails(&site.config(), 65, "it is another kind of file");
+    fs::write(site.path().join("empty.db"), "").expect("write");
+    fails(&site.path().join("empty.db"), 65, "it is empty");
+    let other = site.path().join("other.db");
+    Connection::open(&other)
+        .and_then(|c| c.execute_batch("CREATE TABLE a(x); CREATE TABLE streams(x)"))
+        .expect("other");
+    fails(&other, 65, "it has the tables a, streams); expected an SQLite database with a table streams (name, url)");
+    assert!(!site.database().exists(), "nothing was begun");
+    let nothing = Old::new(&[]);
+    assert_eq!(figures(&import(&site, &nothing.path()))["total"], [0; 7]);
+    fails(&site.database(), 65, "it is a database of this StreamPulse");
+    site.configure("streams: nonsense");
+    assert_eq!(import(&site, &nothing.path()).status.code(), Some(78));
+}
+
+#[test]
+fn a_service_that_runs_is_not_disturbed() {
+    let old = Old::new(&["Gate"]);
+    let site = Site::new("streams: []\n");
+    let service = site.start();
+    let output = import(&site, &old.path());
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(69), "{said}");
+    assert!(said.contains("systemctl stop streampulse"), "{said}");
+    assert_eq!(service.stop().0, 0);
+}
+
+#[test]
+fn the_api_shows_the_history_of_both() {
+    let old = Old::new(&["Gate"]);
+    let begin = now() - 7200;
+    // In the zone of the configuration, up to an hour ago, every tenth a failure.
+    let rows = (0..240).map(|n| {
+        (iso(begin + n * 15, "Asia/Kolkata")[..19].to_owned(), if n % 10 == 0 { "fail" } else { "ok" }, "timeout")
+    });
+    old.add(
+        "log_Gate",
+        rows.map(|(ts, status, message)| (ts, status, if status == "ok" { "RTSP 200" } else { message })),
+    );
+    let site =
+        Site::new("timezone: Asia/Kolkata\nstreams:\n  - {name: Gate, url: 'rtsp://127.0.0.1:9/x', enabled: false}\n");
+    figures(&import(&site, &old.path()));
+    let service = site.start();
+    let page = service.json("/api/streams/gate/history?limit=1000");
+    assert_eq!(page["heartbeats"].as_array().expect("heartbeats").len(), 240);
+    assert_eq!(page["heartbeats"][1]["stage"], "describe");
+    let available = service.json("/api/streams/gate/availability?window=24h");
+    let share = available["availability"].as_f64().unwrap_or_else(|| panic!("{available}"));
+    assert!((share - 0.9).abs() < 0.01, "{available}");
+    assert_eq!(service.stop().0, 0);
+}
