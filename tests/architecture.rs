@@ -71,6 +71,10 @@ const PURE: &[&str] = &[
     "probe::network::route",
     "probe::picture",
     "probe::redirect",
+    "store::import::plan",
+    "store::import::time",
+    "store::import::verdict",
+    "store::import::walk",
 ];
 const IMPURE_PATHS: &[&str] = &[
     "tokio",

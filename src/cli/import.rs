@@ -74,11 +74,15 @@ async fn import(store: &Store, original: Original, config: &Config) -> u8 {
     };
     let mut told = Told::new();
     let done = tokio::select! {
-        done = store.import(original, options, |progress| told.tell(&progress)) => done,
-        _ = terminate.recv() => return interrupted(),
-        _ = interrupt.recv() => return interrupted(),
+        done = store.import(original, options, |progress| told.tell(&progress)) => Some(done),
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
     };
     told.clear();
+    let Some(done) = done else {
+        let message = "interrupted; what was taken over stays, and the same command goes on from there";
+        return complain(message, EX_TEMPFAIL);
+    };
     match done {
         Ok(imported) => {
             say(&summary(&imported));
@@ -86,10 +90,6 @@ async fn import(store: &Store, original: Original, config: &Config) -> u8 {
         }
         Err(error) => complain(&error.to_string(), error.exit_code()),
     }
-}
-
-fn interrupted() -> u8 {
-    complain("interrupted; what was taken over stays, and the same command goes on from there", EX_TEMPFAIL)
 }
 
 /// The progress on standard error: one line that renews itself on a terminal, else a line for each table.
@@ -162,11 +162,11 @@ fn summary(imported: &Imported) -> String {
         );
     }
     if sum.ok_no_more > 0 {
-        let _ = write!(text, "\n{} were ok for the original and are failures here", rows(sum.ok_no_more));
+        let _ = write!(text, "\n{} were ok for the original and are not here", rows(sum.ok_no_more));
         if sum.auth_failed > 0 {
             let _ = write!(
                 text,
-                ", {} of them because the camera answered 401 (the original asked without the password)",
+                ", {} of them because the camera answered 401: the original asked without the password, so nobody knows",
                 sum.auth_failed
             );
         }
@@ -216,7 +216,7 @@ fn table(logs: &[ImportedLog]) -> String {
     text.push_str(
         "\nraw: kept one by one, and in the rollups; rollups: only in the hourly figures (storage.heartbeats_days);\n\
          too old: older than storage.rollup_days; unreadable: without a time, or with one that is to come;\n\
-         before: taken over by an earlier run; watched: from when this StreamPulse watched the stream already.",
+         before: taken over by an earlier run; watched: from when this StreamPulse watched the stream already.\n",
     );
     text
 }

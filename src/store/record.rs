@@ -16,7 +16,7 @@ pub(super) fn write(session: &mut Session<'_>, record: &Record) -> rusqlite::Res
     if let Some(heartbeat) = &record.heartbeat
         && insert_heartbeat(connection, stream, heartbeat)?
     {
-        rollups::count(connection, stream, heartbeat, built_day)?;
+        rollups::count(connection, stream, heartbeat, heartbeat.reason.is_ours(), built_day)?;
     }
     remember(connection, stream, record)?;
     for span in &record.spans {

@@ -49,16 +49,16 @@ pub(super) fn time_column(health: Health) -> &'static str {
     }
 }
 
-/// Counts a heartbeat in its hour.
+/// Counts a heartbeat in its hour. `blind`: it says nothing of the camera, and is no sample.
 pub(super) fn count(
     connection: &Connection,
     stream: i64,
     heartbeat: &Heartbeat,
+    blind: bool,
     built_day: i64,
 ) -> rusqlite::Result<()> {
     let hour = heartbeat.at.as_millisecond().div_euclid(MS_PER_HOUR);
     let ok = heartbeat.reason == Reason::Ok;
-    let blind = heartbeat.reason.is_ours();
     let failed = !ok && !blind;
     for period in Period::of_hour(hour, built_day) {
         let (table, column, key, _) = period.table();

@@ -4,6 +4,10 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 
+/// So far the times of rows in order may go back at any hour: the original asked a time server for each, which told whole
+/// seconds, and took its own clock when there was no answer.
+const SLACK_MS: i64 = 5_000;
+
 /// Milliseconds since 1970 of a time, or `None` when it is none. `zone` is that of a time without an offset; the hour
 /// that comes twice when clocks are set back is then the one that does not go back behind `previous`.
 pub(super) fn parse(text: &str, zone: &TimeZone, previous_ms: Option<i64>) -> Option<i64> {
@@ -23,8 +27,7 @@ pub(super) fn parse(text: &str, zone: &TimeZone, previous_ms: Option<i64>) -> Op
         return Some(earlier);
     }
     let later = ambiguous.later().ok()?.as_millisecond();
-    // Half of it, because times may go back by a second or so at any hour.
-    let goes_back = previous_ms.is_some_and(|previous| earlier + (later - earlier) / 2 < previous);
+    let goes_back = previous_ms.is_some_and(|previous| earlier < previous - SLACK_MS);
     Some(if goes_back { later } else { earlier })
 }
 

@@ -30,6 +30,8 @@ pub(super) fn verdict(status: &str, message: &str) -> (Stage, Reason) {
 pub(super) fn health(reason: Reason) -> Health {
     match reason {
         Reason::Ok => Health::Up,
+        // The original asked without the password, so this is what a camera that is well and has one answers.
+        Reason::AuthFailed => Health::Unknown,
         // No session left for us says nothing about the picture that others see.
         Reason::Busy => Health::Unknown,
         reason if reason.is_ours() => Health::Unknown,
@@ -163,7 +165,7 @@ mod tests {
     #[test]
     fn a_fault_of_the_monitor_is_not_the_cameras() {
         assert_eq!(health(Reason::Ok), Health::Up);
-        assert_eq!(health(Reason::AuthFailed), Health::Down);
+        assert_eq!(health(Reason::AuthFailed), Health::Unknown);
         assert_eq!(health(Reason::Busy), Health::Unknown);
         assert_eq!(health(Reason::Overloaded), Health::Unknown);
     }

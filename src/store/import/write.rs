@@ -82,7 +82,8 @@ pub(super) fn write(session: &mut Session<'_>, batch: &Batch) -> rusqlite::Resul
         } else {
             written.counted += 1;
         }
-        rollups::count(connection, stream, &heartbeat, built_day)?;
+        let blind = heartbeat.health == Health::Unknown;
+        rollups::count(connection, stream, &heartbeat, blind, built_day)?;
         if is_ok_no_more(sample) {
             written.ok_no_more += 1;
             written.auth_failed += u64::from(heartbeat.reason == Reason::AuthFailed);
