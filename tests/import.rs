@@ -1,23 +1,24 @@
 //! `streampulse import` on databases as the original writes them.
 
 mod common;
+#[path = "import/old.rs"]
+mod old;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use common::service::Site;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use rusqlite::{Connection, params};
+use old::{Old, SECRET, USER_SECRET, iso, log_of, now};
+use rusqlite::Connection;
 
 const DAY: i64 = 86_400;
-const SECRET: &str = "s3cr3t-of-the-camera";
-const USER_SECRET: &str = "admin123-in-plain-text";
 
 /// What our service is told: some of the original's streams, one with another id.
 const CONFIG: &str = "timezone: Asia/Kolkata
@@ -26,111 +27,6 @@ streams:
   - {name: Gate, url: 'rtsp://192.0.2.8/1'}
   - {name: MotionEye 1, url: 'http://192.0.2.9:8081/'}
 ";
-
-/// A database of the original, filled by its own statements.
-struct Old {
-    dir: tempfile::TempDir,
-}
-
-impl Old {
-    fn new(streams: &[&str]) -> Self {
-        let old = Self { dir: tempfile::tempdir().expect("a directory") };
-        let connection = old.open();
-        connection
-            .execute_batch(
-                "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;
-                 CREATE TABLE IF NOT EXISTS streams(name TEXT PRIMARY KEY, url TEXT NOT NULL);
-                 CREATE TABLE IF NOT EXISTS users(user TEXT PRIMARY KEY, pass TEXT NOT NULL);",
-            )
-            .expect("schema");
-        connection.execute("INSERT INTO users VALUES('admin', ?1)", [USER_SECRET]).expect("user");
-        for name in streams {
-            let url = format!("rtsp://admin:{SECRET}@192.0.2.7:554/{name}");
-            connection
-                .execute("INSERT OR REPLACE INTO streams(name,url) VALUES(?1,?2)", [*name, &url])
-                .expect("stream");
-            old.make_log(&connection, &log_of(name));
-        }
-        drop(connection);
-        old
-    }
-
-    fn path(&self) -> PathBuf {
-        self.dir.path().join("streams.db")
-    }
-
-    fn open(&self) -> Connection {
-        Connection::open(self.path()).expect("open")
-    }
-
-    fn make_log(&self, connection: &Connection, log: &str) {
-        connection
-            .execute_batch(&format!(
-                "CREATE TABLE IF NOT EXISTS {log}(id INTEGER PRIMARY KEY AUTOINCREMENT, ts TEXT NOT NULL,
-                     status TEXT NOT NULL, latency_ms INTEGER, message TEXT)"
-            ))
-            .expect("log");
-    }
-
-    /// Adds rows: time, status, message.
-    fn add<'a>(&self, log: &str, rows: impl IntoIterator<Item = (String, &'a str, &'a str)>) {
-        let mut connection = self.open();
-        let transaction = connection.transaction().expect("transaction");
-        let sql = format!("INSERT INTO {log}(ts,status,latency_ms,message) VALUES(?1,?2,?3,?4)");
-        {
-            let mut statement = transaction.prepare(&sql).expect("insert");
-            for (ts, status, message) in rows {
-                statement.execute(params![ts, status, 42, message]).expect("row");
-            }
-        }
-        transaction.commit().expect("commit");
-    }
-
-    fn rows(&self) -> u64 {
-        let connection = self.open();
-        let logs: Vec<String> = connection
-            .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'log\\_%' ESCAPE '\\'")
-            .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
-            .expect("tables");
-        let count = |log: &String| {
-            connection.query_row(&format!("SELECT count(*) FROM \"{log}\""), [], |row| row.get::<_, i64>(0))
-        };
-        logs.iter().map(|log| count(log).expect("count") as u64).sum()
-    }
-
-    /// What must stay as it is: names, and bytes and time of the database.
-    fn looks(&self) -> (Vec<String>, Vec<u8>, (i64, i64)) {
-        let mut names: Vec<_> = fs::read_dir(self.dir.path())
-            .expect("list")
-            .map(|e| e.expect("entry").file_name().into_string().expect("name"))
-            .collect();
-        names.sort();
-        let metadata = fs::metadata(self.path()).expect("metadata");
-        (names, fs::read(self.path()).expect("read"), (metadata.mtime(), metadata.mtime_nsec()))
-    }
-}
-
-/// As the original calls the table of a stream.
-fn log_of(name: &str) -> String {
-    // U+0947 is a vowel sign, and none of Python's letters.
-    let is_kept = |c: char| (c.is_alphanumeric() && c != '\u{947}') || c == '_';
-    let safe: String = name.trim().chars().map(|c| if is_kept(c) { c } else { '_' }).collect();
-    let begins_well = safe.starts_with(|c: char| c.is_alphabetic() || c == '_');
-    format!("log_{}{safe}", if begins_well { "" } else { "t_" })
-}
-
-#[expect(clippy::disallowed_methods, reason = "the program under test has the machine's clock")]
-fn now() -> i64 {
-    Timestamp::now().as_second()
-}
-
-/// As `datetime.isoformat()` writes it in a zone.
-fn iso(second: i64, zone: &str) -> String {
-    let zoned = Timestamp::from_second(second).expect("time").to_zoned(TimeZone::get(zone).expect("zone"));
-    let text = zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
-    // Every third as when no time server answered.
-    if second % 3 == 0 { text.replace(&text[19..], &format!(".000250{}", &text[19..])) } else { text }
-}
 
 fn import(site: &Site, old: &Path) -> Output {
     site.run(&["import", old.to_str().expect("path")])
@@ -256,7 +152,7 @@ fn every_row_is_accounted_for() {
     old.add("log_MotionEye_1", (0..3).map(|_| (second.clone(), "ok", "HTTP 200")));
     old.add("log_Gate", [(at(100), "ok", "RTSP 404 Not Found"), (at(90), "ok", "RTSP 200")]);
     let connection = old.open();
-    old.make_log(&connection, "log_forgotten");
+    Old::make_log(&connection, "log_forgotten");
     connection.execute_batch("CREATE TABLE log_of_a_tool(line TEXT); CREATE TABLE notes(x)").expect("others");
     drop(connection);
     old.add("log_Tür_ग_ट", [(at(5000), "ok", "RTSP 200")]);
@@ -480,6 +376,29 @@ fn as_nobody(site: &Site, mut command: Command) -> Output {
         command.uid(NOBODY).gid(NOBODY);
     }
     command.output().expect("run")
+}
+
+/// The original opens and closes its database for each row, and with it the files beside it come and go.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the pace of another program")]
+fn an_original_that_goes_on_loses_no_row() {
+    let old = large();
+    let (site, begin) = (Site::new(CONFIG), now() - 3600);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for n in 0..100 {
+                old.add("log_GateCamera", [(iso(begin + n * 15, "UTC"), "ok", "RTSP 200")]);
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        });
+        while !writer.is_finished() {
+            figures(&import(&site, &old.path()));
+        }
+    });
+    assert_eq!(figures(&import(&site, &old.path()))["total"][0], 42_100);
+    let at_once = Site::new(CONFIG);
+    import(&at_once, &old.path());
+    assert_eq!(dump(&site), dump(&at_once));
 }
 
 #[test]
