@@ -10,6 +10,7 @@ mod cases;
 mod handle;
 mod looks;
 mod maintenance;
+mod recall;
 mod refusals;
 pub mod status;
 mod tally;
@@ -22,15 +23,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::model::{Health, Reason, Stream, StreamId};
+use crate::model::{Health, Incident, Stream, StreamId};
 use crate::schedule::{Completed, SchedulerHandle};
-use crate::store::{Announced, IncidentQuery, LONGEST_PAGE, Remembered, Store, StoreError};
+use crate::store::{Announced, Evidence, Store, StoreError};
 
 use accounts::Accounts;
 use cases::Cases;
@@ -51,6 +51,12 @@ const STORE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Longest sleep before the windows of announced work are looked at again.
 const WINDOWS_EVERY: Duration = Duration::from_secs(30);
+
+/// How often that is asked again which could not be read at the start.
+const RESTORE_EVERY: Duration = Duration::from_secs(10);
+
+/// Longest wait for a commit once one has failed: a disk that hangs must not hold the probes up.
+const FAILING_STORE_DEADLINE: Duration = Duration::from_millis(1_500);
 
 /// Longest wait at the end for what is being committed.
 const SHUTDOWN: Duration = Duration::from_secs(3);
@@ -77,8 +83,15 @@ pub struct Monitor {
     cases: Cases,
     maintenance: Maintenance,
     commands: (MonitorHandle, mpsc::Receiver<Command>),
-    /// Incidents and announced work of earlier runs are known.
-    is_restored: bool,
+    restoring: Restoring,
+}
+
+/// Whether incidents and announced work of earlier runs are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Restoring {
+    Not,
+    Asked,
+    Done,
 }
 
 /// What is to be done with a stream, one after the other.
@@ -107,12 +120,20 @@ enum Done {
     Committed(Box<Committed>),
     Announced(Announced, oneshot::Sender<Result<i64, String>>, Result<i64, String>),
     EndedAnnounced(i64, oneshot::Sender<Result<bool, String>>, Result<bool, String>),
+    /// What the store has of announced work, where it is not sure what became of a change.
+    Known(Vec<Announced>),
+    Restored(Restored),
 }
+
+/// What goes on from an earlier run: open incidents, the number of the next one, announced work.
+type Restored = Result<(Vec<Incident>, i64, Vec<Announced>), String>;
 
 /// A result whose commit ended, one way or the other.
 struct Committed {
     completed: Option<Completed>,
     verdict: Verdict,
+    /// Of an incident that the stream joined.
+    evidence: Option<(i64, Vec<Evidence>)>,
     stored: Result<(), String>,
 }
 
@@ -144,7 +165,7 @@ impl Monitor {
             cases: Cases::default(),
             maintenance: Maintenance::default(),
             commands: MonitorHandle::new(),
-            is_restored: false,
+            restoring: Restoring::Not,
         }
     }
 
@@ -181,6 +202,7 @@ impl Monitor {
                 Some(done) = self.commits.next() => self.done(done),
                 Some(command) = self.commands.1.recv() => self.obey(command),
                 () = tokio::time::sleep(next_window.unwrap_or_default()), if next_window.is_some() => self.look_at_windows(),
+                () = tokio::time::sleep(RESTORE_EVERY), if self.restoring == Restoring::Not => self.restore_later(),
                 next = completed.recv(), if has_room => match next {
                     Some(completed) => self.accept(completed),
                     None => break,
@@ -201,76 +223,6 @@ impl Monitor {
         if tokio::time::timeout(SHUTDOWN, rest).await.is_err() {
             tracing::error!("the database did not take the last results in time; they are lost");
         }
-    }
-
-    /// Takes over the list of streams; new ones start from what the store remembers of them.
-    async fn configure(&mut self) {
-        self.restore().await;
-        let is_new = |stream: &Arc<Stream>| self.status.get(stream.id.as_str()).is_none();
-        let mut memory = if self.current.streams.iter().any(is_new) { self.remember().await } else { HashMap::new() };
-        self.looks.configure(&self.current);
-        let now = self.clock.now();
-        let accounts = &mut self.accounts;
-        self.status.configure(&self.current, |stream| match memory.remove(&stream.id) {
-            Some(remembered) => {
-                accounts.remember(&stream.id, remembered.counted_until);
-                from_memory(stream.clone(), remembered)
-            }
-            None => StreamStatus::new(stream.clone(), now),
-        });
-        self.accounts.retain(|id| self.current.contains(id));
-        for stream in self.current.streams.iter().filter(|stream| !stream.enabled) {
-            self.accounts.pause(&stream.id);
-        }
-        let left = self.cases.configure(&self.current, now);
-        if !left.is_empty() {
-            let store = self.store.clone();
-            self.commits.push(Box::pin(async move {
-                // What fails here goes with the next record.
-                let _ = store.put_incidents(left).await;
-                None
-            }));
-        }
-        self.maintenance.configure(&self.current, now);
-        self.look_at_windows();
-        self.show_figures();
-    }
-
-    /// Takes over what goes on from an earlier run, once.
-    async fn restore(&mut self) {
-        if self.is_restored {
-            return;
-        }
-        let now = self.clock.now();
-        let restored = within_deadline(async {
-            let open = IncidentQuery { open: Some(true), limit: LONGEST_PAGE, ..IncidentQuery::default() };
-            let open = self.store.incidents(open).await?;
-            Ok((open, self.store.next_incident().await?, self.store.announced(now).await?))
-        });
-        match restored.await {
-            Ok((open, next_id, announced)) => {
-                self.is_restored = true;
-                self.cases.restore(open, next_id, &self.current);
-                self.maintenance.remember(announced);
-            }
-            Err(error) => {
-                tracing::error!(%error, "open incidents and announced work of the last run cannot be read; check the disk");
-                // A number that no incident has.
-                self.cases.restore(Vec::new(), now.as_millisecond(), &self.current);
-            }
-        }
-    }
-
-    async fn remember(&mut self) -> HashMap<StreamId, Remembered> {
-        match within_deadline(self.store.looks()).await {
-            Ok(stored) => self.looks.remember(stored),
-            Err(error) => tracing::error!(%error, "what is usual of the pictures cannot be read and is learned again"),
-        }
-        let loaded = within_deadline(self.store.load_memory()).await;
-        loaded.unwrap_or_else(|error| {
-            tracing::error!(%error, "the history cannot be read, streams start without it; check the state directory and the disk");
-            HashMap::new()
-        })
     }
 
     /// How long until announced work begins or ends. Looked at again before: the wall clock may be set meanwhile.
@@ -313,6 +265,12 @@ impl Monitor {
         }
     }
 
+    /// A change that was given up in the store may be made there all the same.
+    fn ask_what_is_announced(&mut self) {
+        let (store, now) = (self.store.clone(), self.clock.now());
+        self.commits.push(Box::pin(async move { within_deadline(store.announced(now)).await.ok().map(Done::Known) }));
+    }
+
     /// A result came: at once, or behind the one of its stream that is being committed.
     fn accept(&mut self, mut completed: Completed) {
         if let Some(refusals) = completed.refusals.take() {
@@ -341,39 +299,43 @@ impl Monitor {
             None => {}
             Some(Done::Committed(committed)) => self.committed(*committed),
             Some(Done::Announced(work, answer, stored)) => {
-                if let Ok(id) = stored {
-                    self.maintenance.announce(Announced { id, ..work }, &self.current, self.clock.now());
-                    self.look_at_windows();
+                match stored {
+                    Ok(id) => self.maintenance.announce(Announced { id, ..work }, &self.current, self.clock.now()),
+                    Err(_) => self.ask_what_is_announced(),
                 }
+                self.look_at_windows();
                 let _ = answer.send(stored);
             }
             Some(Done::EndedAnnounced(id, answer, stored)) => {
-                self.maintenance.end(id, &self.current, self.clock.now());
+                match stored {
+                    Ok(_) => self.maintenance.end(id, &self.current, self.clock.now()),
+                    Err(_) => self.ask_what_is_announced(),
+                }
                 self.look_at_windows();
                 let _ = answer.send(stored);
+            }
+            Some(Done::Known(announced)) => {
+                self.maintenance.remember(announced);
+                self.look_at_windows();
+            }
+            Some(Done::Restored(restored)) => {
+                self.restored(restored);
+                let left = self.cases.configure(&self.current, self.clock.now());
+                self.cases.remember_unsaved(&left);
+                self.look_at_windows();
             }
         }
     }
 }
 
 async fn within_deadline<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, String> {
-    match tokio::time::timeout(STORE_DEADLINE, work).await {
-        Ok(done) => done.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("no answer from the database within {} s", STORE_DEADLINE.as_secs())),
-    }
+    within(STORE_DEADLINE, work).await
 }
 
-fn from_memory(stream: Arc<Stream>, remembered: Remembered) -> StreamStatus {
-    let Remembered { state, last_ok_at, recent, counted_until: _ } = remembered;
-    let run = recent.iter().rev().filter(|beat| !beat.reason.is_ours()).take_while(|beat| beat.reason == Reason::Ok);
-    let ok_since = run.last().map(|beat| beat.at);
-    let skip = recent.len().saturating_sub(RECENT_HEARTBEATS);
-    StreamStatus {
-        state,
-        last_ok_at,
-        ok_since,
-        recent: recent.into_iter().skip(skip).collect(),
-        ..StreamStatus::new(stream, Timestamp::UNIX_EPOCH)
+async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, String> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(done) => done.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer from the database within {} s", limit.as_secs())),
     }
 }
 

@@ -80,6 +80,11 @@ async fn prepare(history_ms: i64, now: Timestamp) -> tempfile::TempDir {
     let mut connection = Connection::open(state.join("streampulse.db")).unwrap();
     connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA cache_size = -200000").unwrap();
     fill(&mut connection, now.as_millisecond() - history_ms, now.as_millisecond());
+    drop(connection);
+    // What the service does in the background, an hour after the end of each day.
+    let store = Store::open(&state).await.unwrap();
+    store.roll_up(now).await.unwrap();
+    store.close().await;
     site
 }
 

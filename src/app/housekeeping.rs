@@ -35,9 +35,10 @@ pub async fn run(store: Store, config: watch::Receiver<Arc<Config>>, clock: Arc<
 }
 
 async fn keep(store: &Store, storage: &Storage, now: Timestamp) -> Result<(), StoreError> {
-    store.roll_up(now).await?;
     let retention = Retention { heartbeats_days: storage.heartbeats_days, rollup_days: storage.rollup_days };
-    store.prune(now, retention).await?;
-    store.prune_evidence(u64::from(storage.evidence_megabytes) * 1_000_000).await?;
-    Ok(())
+    // Each whatever becomes of the others: on a full disk only pictures can be removed, which makes room for the rest.
+    let pictures = store.prune_evidence(u64::from(storage.evidence_megabytes) * 1_000_000).await;
+    let summed_up = store.roll_up(now).await;
+    let pruned = store.prune(now, retention).await;
+    pictures.map(drop).and(summed_up).and(pruned.map(drop))
 }

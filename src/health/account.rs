@@ -8,13 +8,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::model::span::WRONG_CLOCK_MS;
 use crate::model::{Health, Span};
 
 /// A step of the wall clock that is not worth a gap or an overlap, milliseconds: time servers make such steps.
 const STEP_MS: i64 = 1_000;
-
-/// When the wall clock is so far behind what was counted, what was counted came of a clock that was wrong.
-const WRONG_CLOCK_MS: i64 = 25 * 3_600_000;
 
 /// One moment by both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -48,12 +48,14 @@ pub struct Register {
 #[derive(Clone, Debug)]
 struct Place {
     host: String,
+    subnet: Option<String>,
     parent: Option<StreamId>,
 }
 
 impl Place {
     fn of(stream: &Stream) -> Self {
-        Self { host: stream.device().to_owned(), parent: stream.parent.clone() }
+        let host = stream.device().to_owned();
+        Self { subnet: subnet(&host), host, parent: stream.parent.clone() }
     }
 }
 
@@ -93,6 +95,13 @@ impl Register {
         self.open.values()
     }
 
+    /// A stream in an open incident has another address or parent now.
+    pub fn move_to(&mut self, stream: &Stream) {
+        if let Some(place) = self.places.get_mut(&stream.id) {
+            *place = Place::of(stream);
+        }
+    }
+
     /// Takes a change; gives every incident that differs now, as it is now, those that ended included.
     pub fn change(&mut self, change: &Change<'_>) -> Vec<Incident> {
         // In `unknown` nothing is known, so what was goes on.
@@ -102,7 +111,9 @@ impl Register {
         let id = &change.stream.id;
         let current = self.of(id).map(|incident| incident.health);
         let fails = matches!(change.health, Health::Down | Health::Degraded);
-        if current.is_some() && (current == Some(change.health) || change.is_flapping && !fails) {
+        let gets_worse = (current, change.health) == (Some(Health::Degraded), Health::Down);
+        let is_muted = change.is_flapping && change.health != Health::Maintenance && !gets_worse;
+        if current.is_some() && (current == Some(change.health) || is_muted) {
             return Vec::new();
         }
         let mut changed = self.leave(id, change.at);
@@ -198,12 +209,12 @@ impl Register {
         };
         let mut candidates: Vec<&Incident> = self.open.values().filter(|i| i.health == Health::Down).collect();
         candidates.sort_by_key(|incident| std::cmp::Reverse(incident.id));
-        let near = |incident: &Incident, fits: &dyn Fn(&Member, &str) -> bool| {
+        let near = |incident: &Incident, fits: &dyn Fn(&Member, &Place) -> bool| {
             let mut members = incident.members.iter().filter(is_near);
-            members.any(|member| self.places.get(&member.stream).is_some_and(|place| fits(member, &place.host)))
+            members.any(|member| self.places.get(&member.stream).is_some_and(|place| fits(member, place)))
         };
         let device = stream.device();
-        if let Some(incident) = candidates.iter().find(|incident| near(incident, &|_, host| host == device)) {
+        if let Some(incident) = candidates.iter().find(|incident| near(incident, &|_, place| place.host == device)) {
             let cause = match &incident.cause {
                 Cause::Stream => Cause::Device(device.to_owned()),
                 other => other.clone(),
@@ -214,9 +225,8 @@ impl Register {
             return None;
         }
         let subnet = subnet(device)?;
-        let fits = |member: &Member, host: &str| {
-            cannot_be_reached(member.reason) && self::subnet(host).as_ref() == Some(&subnet)
-        };
+        let fits =
+            |member: &Member, place: &Place| cannot_be_reached(member.reason) && place.subnet.as_ref() == Some(&subnet);
         let incident = candidates.iter().find(|incident| near(incident, &fits))?;
         let cause = match &incident.cause {
             Cause::Parent(parent) => Cause::Parent(parent.clone()),

@@ -8,6 +8,9 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::health::Health;
 
+/// When the wall clock is so far behind what was counted, what was counted came of a clock that was wrong; milliseconds.
+pub const WRONG_CLOCK_MS: i64 = 25 * 3_600_000;
+
 /// A stretch of wall time that was watched, in one state. Times are in whole milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {

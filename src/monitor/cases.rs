@@ -20,6 +20,8 @@ pub(super) struct Cases {
     register: Register,
     unsaved: BTreeMap<i64, Incident>,
     opened_total: u64,
+    /// The open incidents of an earlier run are known. Before that none is opened: it might be one of those.
+    is_restored: bool,
 }
 
 /// What a verdict did to the incidents.
@@ -34,11 +36,13 @@ pub(super) struct Outcome {
 impl Cases {
     /// Goes on from an earlier run.
     pub(super) fn restore(&mut self, open: Vec<Incident>, next_id: i64, config: &Config) {
+        self.is_restored = true;
         self.register = Register::restore(open, next_id, |id| config.stream(id.as_str()).map(|stream| &**stream));
     }
 
     /// Streams that are removed or switched off have left their incidents.
     pub(super) fn configure(&mut self, config: &Config, now: Timestamp) -> Vec<Incident> {
+        config.streams.iter().for_each(|stream| self.register.move_to(stream));
         let is_watched = |id: &StreamId| config.stream(id.as_str()).is_some_and(|stream| stream.enabled);
         let members = self.register.open().flat_map(|incident| &incident.members);
         let gone: Vec<StreamId> = members
@@ -58,6 +62,9 @@ impl Cases {
         report: Option<&ProbeReport>,
         now: Timestamp,
     ) -> Outcome {
+        if !self.is_restored {
+            return Outcome::default();
+        }
         let detail = report.map(ProbeReport::message).unwrap_or_default();
         let change = Change {
             stream: &row.stream,
@@ -90,9 +97,10 @@ impl Cases {
     /// The store did not take these.
     pub(super) fn remember_unsaved(&mut self, incidents: &[Incident]) {
         for incident in incidents {
-            // A newer one that is open is in the register.
-            let newest = self.register.open().find(|open| open.id == incident.id).unwrap_or(incident);
-            self.unsaved.entry(incident.id).or_insert_with(|| newest.clone());
+            let kept = self.unsaved.entry(incident.id).or_insert_with(|| incident.clone());
+            if progress(incident) > progress(kept) {
+                kept.clone_from(incident);
+            }
         }
     }
 
@@ -105,6 +113,12 @@ impl Cases {
     pub(super) fn opened_total(&self) -> u64 {
         self.opened_total
     }
+}
+
+/// How far an incident has come: of two versions of one, the greater is the newer.
+fn progress(incident: &Incident) -> (bool, usize, usize) {
+    let left = incident.members.iter().filter(|member| member.left_at.is_some()).count();
+    (incident.closed_at.is_some(), incident.members.len(), left)
 }
 
 /// When the run of bad heartbeats began that ends with now: at the good one before it, when that was not long before.

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use tokio::sync::{broadcast, oneshot};
 use tokio::task::JoinHandle;
 
 use super::*;
 use crate::clock::SystemClock;
-use crate::model::{CameraAccount, Health, Outcome, ProbeReport, Refusal, Stage};
+use crate::model::{CameraAccount, Health, Outcome, ProbeReport, Reason, Refusal, Stage};
 use crate::probe::{ProbeRequest, Probed, Prober};
 use crate::schedule::plan::tests::{config, stream};
 use crate::schedule::{ProbeNowError, scheduler};

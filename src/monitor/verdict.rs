@@ -9,7 +9,8 @@ use jiff::Timestamp;
 
 use super::accounts::Counted;
 use super::{
-    Committed, Done, Event, Figures, LastProbe, Monitor, RECENT_HEARTBEATS, StreamStatus, Work, cases, within_deadline,
+    Committed, Done, Event, FAILING_STORE_DEADLINE, Figures, LastProbe, Monitor, RECENT_HEARTBEATS, STORE_DEADLINE,
+    StreamStatus, Work, cases, within, within_deadline,
 };
 use crate::health::account::Moment;
 use crate::health::{self, Step, Thresholds};
@@ -18,6 +19,9 @@ use crate::model::{
 };
 use crate::schedule::Completed;
 use crate::store::Record;
+
+/// An event of an incident with more streams than this names only the one that has changed.
+const MAX_TOLD_MEMBERS: usize = 50;
 
 /// What was decided.
 #[derive(Debug)]
@@ -36,8 +40,8 @@ impl Monitor {
     /// The picture, then health, then on to the store.
     pub(super) fn begin(&mut self, work: Work) {
         let id = work.stream().id.clone();
-        // Removed meanwhile: whoever asked for the probe is told by the dropped reply.
-        let Some(row) = self.status.get(id.as_str()) else { return };
+        // Removed or switched off meanwhile: whoever asked for the probe is told by the dropped reply.
+        let Some(row) = self.watched(id.as_str()) else { return };
         let mut completed = match work {
             Work::Probe(completed) => Some(*completed),
             Work::Maintenance(_) => None,
@@ -52,23 +56,19 @@ impl Monitor {
             (incident, cases::evidence(&row, &probed.report, probed.jpeg.as_ref(), completed.started_at))
         });
         let store = self.store.clone();
+        let limit = if self.store_fails { FAILING_STORE_DEADLINE } else { STORE_DEADLINE };
         // First: a pause that is not remembered costs the camera a refused password more after a restart.
         let refusals = self.refusals.clone();
         self.busy.entry(id.clone()).or_default();
         self.commits.push(Box::pin(async move {
             refusals.store(&store).await;
             if let Some(past) = past
-                && let Err(error) = within_deadline(store.put_look(id.clone(), past)).await
+                && let Err(error) = within(limit, store.put_look(id, past)).await
             {
                 tracing::error!(%error, "what is usual of the pictures is not remembered across a restart; check the disk");
             }
-            let stored = within_deadline(store.record(verdict.record.clone())).await;
-            if let Some((incident, evidence)) = evidence.filter(|(_, evidence)| !evidence.is_empty() && stored.is_ok())
-                && let Err(error) = within_deadline(store.put_evidence(incident, id, evidence)).await
-            {
-                tracing::warn!(%error, incident, "the evidence of an incident is not kept; check the disk");
-            }
-            Some(Done::Committed(Box::new(Committed { completed, verdict, stored })))
+            let stored = within(limit, store.record(verdict.record.clone())).await;
+            Some(Done::Committed(Box::new(Committed { completed, verdict, evidence, stored })))
         }));
     }
 
@@ -148,8 +148,17 @@ impl Monitor {
 
     /// The commit is done: status, events, re-probe, reply, and the next result of this stream.
     pub(super) fn committed(&mut self, committed: Committed) {
-        let Committed { completed, verdict, stored } = committed;
+        let Committed { completed, verdict, evidence, stored } = committed;
         let id = verdict.stream.clone();
+        if let Some((incident, evidence)) = evidence.filter(|(_, evidence)| !evidence.is_empty() && stored.is_ok()) {
+            let (store, id) = (self.store.clone(), id.clone());
+            self.commits.push(Box::pin(async move {
+                if let Err(error) = within_deadline(store.put_evidence(incident, id, evidence)).await {
+                    tracing::warn!(%error, incident, "the evidence of an incident is not kept; check the disk");
+                }
+                None
+            }));
+        }
         if stored.is_err() {
             self.accounts.put_back(&id, verdict.counted.to_store.clone());
             self.cases.remember_unsaved(&verdict.record.incidents);
@@ -190,7 +199,13 @@ impl Monitor {
             self.status.tell(Event::Flapping { stream: id.clone(), active: is_flapping });
         }
         announced.into_iter().for_each(|transition| self.status.tell(Event::Transition(transition)));
-        changed.into_iter().for_each(|incident| self.status.tell(Event::Incident(Arc::new(incident))));
+        for mut incident in changed {
+            // Thousands of streams that go together must not tell of each other thousands of times.
+            if incident.members.len() > MAX_TOLD_MEMBERS {
+                incident.members.retain(|member| member.stream == id);
+            }
+            self.status.tell(Event::Incident(Arc::new(incident)));
+        }
         if let Some(after) = recheck {
             self.scheduler.probe_soon(&id, after);
         }
@@ -200,10 +215,15 @@ impl Monitor {
         }
     }
 
+    /// The row of a stream that is configured and switched on.
+    fn watched(&self, id: &str) -> Option<Arc<StreamStatus>> {
+        self.status.get(id).filter(|row| row.stream.enabled)
+    }
+
     /// As [`Self::begin`]; a stream that was removed meanwhile is not busy any more.
     fn begin_or_release(&mut self, work: Work) {
         let id = work.stream().id.clone();
-        if self.status.get(id.as_str()).is_some() {
+        if self.watched(id.as_str()).is_some() {
             self.begin(work);
         } else if let Some(rest) = self.busy.remove(&id) {
             self.queued -= rest.len();

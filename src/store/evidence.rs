@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -16,6 +17,9 @@ use crate::model::StreamId;
 
 /// The directory of the pictures, in the state directory.
 const DIRECTORY: &str = "evidence";
+
+/// A picture may lie there for a while before its row is committed.
+const NEW: Duration = Duration::from_secs(600);
 
 /// What a piece of evidence is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -146,8 +150,8 @@ impl Store {
         self.inner.readers.read(query).await
     }
 
-    /// Keeps the pictures within `quota_bytes`, the newest incidents' first, and removes those of incidents that are
-    /// gone. Gives how many were removed.
+    /// Keeps the evidence within `quota_bytes`, the newest incidents' first, and removes the pictures of incidents that
+    /// are gone. Gives how many pictures were removed: first, because on a full disk no row can be.
     ///
     /// # Errors
     /// [`StoreError`] when the database cannot be read or written.
@@ -157,7 +161,7 @@ impl Store {
             .readers
             .read(|connection| {
                 connection
-                    .prepare("SELECT incident, number, bytes FROM evidence WHERE text IS NULL ORDER BY incident DESC, number DESC")?
+                    .prepare("SELECT incident, number, bytes FROM evidence ORDER BY incident DESC, number DESC")?
                     .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.unsigned_abs())))?
                     .collect()
             })
@@ -167,6 +171,10 @@ impl Store {
             sum += bytes;
             sum <= quota_bytes
         });
+        let kept: HashSet<String> = kept.into_iter().map(|(incident, number, _)| file_name(incident, number)).collect();
+        let newest = self.next_incident().await?;
+        let directory = self.evidence_directory();
+        let removed = tokio::task::spawn_blocking(move || remove_others(&directory, &kept, newest)).await;
         if !beyond.is_empty() {
             self.write(false, move |session| {
                 let mut delete =
@@ -175,10 +183,6 @@ impl Store {
             })
             .await?;
         }
-        let kept: HashSet<String> = kept.into_iter().map(|(incident, number, _)| file_name(incident, number)).collect();
-        let newest = self.next_incident().await?;
-        let directory = self.evidence_directory();
-        let removed = tokio::task::spawn_blocking(move || remove_others(&directory, &kept, newest)).await;
         Ok(removed.unwrap_or(0))
     }
 
@@ -217,10 +221,15 @@ fn remove_others(directory: &Path, kept: &HashSet<String>, newest: i64) -> usize
         .flatten()
         .filter(|entry| {
             let name = entry.file_name().to_string_lossy().into_owned();
-            name.ends_with(".jpg") && !kept.contains(&name) && is_old(&name)
+            let is_new = || entry.metadata().is_ok_and(|file| is_younger(&file, NEW));
+            name.ends_with(".jpg") && !kept.contains(&name) && is_old(&name) && !is_new()
         })
         .filter(|entry| std::fs::remove_file(entry.path()).is_ok())
         .count()
+}
+
+fn is_younger(file: &std::fs::Metadata, age: Duration) -> bool {
+    file.modified().is_ok_and(|at| at.elapsed().is_ok_and(|elapsed| elapsed < age))
 }
 
 fn kept(row: &Row<'_>) -> rusqlite::Result<KeptEvidence> {

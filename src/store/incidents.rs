@@ -46,7 +46,17 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database cannot be read.
     pub async fn incidents(&self, query: IncidentQuery) -> Result<Vec<Incident>, StoreError> {
-        self.inner.readers.read(move |connection| find(connection, &query)).await
+        let limit = query.limit.clamp(1, LONGEST_PAGE);
+        self.inner.readers.read(move |connection| find(connection, &query, limit)).await
+    }
+
+    /// Every open incident, for the start.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be read.
+    pub async fn open_incidents(&self) -> Result<Vec<Incident>, StoreError> {
+        let query = IncidentQuery { open: Some(true), ..IncidentQuery::default() };
+        self.inner.readers.read(move |connection| find(connection, &query, usize::MAX >> 1)).await
     }
 
     /// One incident.
@@ -103,15 +113,23 @@ impl Store {
 }
 
 /// Keeps an incident as the register has it. What a person said of it stays.
+///
+/// Commits of different streams may come in another order than their verdicts, so an incident only ever moves forward: what
+/// has ended stays ended, and a cause that was found is not forgotten.
 pub(super) fn put(session: &mut Session<'_>, incident: &Incident) -> rusqlite::Result<()> {
+    // From one stream to what several have in common.
+    const IS_NEWER: &str =
+        "instr('stream device subnet parent', excluded.cause) >= instr('stream device subnet parent', cause)";
     session
         .connection
-        .prepare_cached(
+        .prepare_cached(&format!(
             "INSERT INTO incidents (id, health, cause, cause_name, reason, stage, detail, opened_ms, closed_ms, merged_into)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO UPDATE
-             SET cause = excluded.cause, cause_name = excluded.cause_name, closed_ms = excluded.closed_ms,
-                 merged_into = excluded.merged_into",
-        )?
+             SET cause_name = iif({IS_NEWER}, excluded.cause_name, cause_name),
+                 cause = iif({IS_NEWER}, excluded.cause, cause),
+                 closed_ms = coalesce(closed_ms, excluded.closed_ms),
+                 merged_into = coalesce(merged_into, excluded.merged_into)"
+        ))?
         .execute(params![
             incident.id,
             health_code(incident.health),
@@ -124,13 +142,19 @@ pub(super) fn put(session: &mut Session<'_>, incident: &Incident) -> rusqlite::R
             incident.closed_at.map(|at| at.as_millisecond()),
             incident.merged_into,
         ])?;
+    let stored = stored_members(session.connection, incident.id)?;
     for member in &incident.members {
         let stream = key(session, &member.stream)?;
+        // Of an incident of many streams each change is that of one.
+        let has_left = stored.get(&(stream, member.joined_at.as_millisecond()));
+        if has_left.is_some_and(|has_left| *has_left || member.left_at.is_none()) {
+            continue;
+        }
         session
             .connection
             .prepare_cached(
                 "INSERT INTO incident_members (incident, joined_ms, stream, reason, stage, began_ms, left_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET left_ms = excluded.left_ms",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET left_ms = coalesce(left_ms, excluded.left_ms)",
             )?
             .execute(params![
                 incident.id,
@@ -145,10 +169,18 @@ pub(super) fn put(session: &mut Session<'_>, incident: &Incident) -> rusqlite::R
     Ok(())
 }
 
+/// Stream and time of each member that is stored, and whether it has left.
+fn stored_members(connection: &Connection, incident: i64) -> rusqlite::Result<HashMap<(i64, i64), bool>> {
+    connection
+        .prepare_cached("SELECT stream, joined_ms, left_ms IS NOT NULL FROM incident_members WHERE incident = ?1")?
+        .query_map([incident], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?
+        .collect()
+}
+
 const COLUMNS: &str = "SELECT id, health, cause, cause_name, reason, stage, detail, opened_ms, closed_ms, merged_into,
     acknowledged_by, acknowledged_ms, note, action FROM incidents";
 
-fn find(connection: &Connection, query: &IncidentQuery) -> rusqlite::Result<Vec<Incident>> {
+fn find(connection: &Connection, query: &IncidentQuery, limit: usize) -> rusqlite::Result<Vec<Incident>> {
     let stream = match &query.stream {
         None => None,
         Some(id) => match find_key(connection, id)? {
@@ -174,7 +206,6 @@ fn find(connection: &Connection, query: &IncidentQuery) -> rusqlite::Result<Vec<
     if let Some(open) = query.open {
         conditions.push(format!("closed_ms IS {}", if open { "NULL" } else { "NOT NULL" }));
     }
-    let limit = query.limit.clamp(1, LONGEST_PAGE);
     let sql = format!("{COLUMNS} WHERE {} ORDER BY id DESC LIMIT {limit}", conditions.join(" AND "));
     let mut incidents: Vec<Incident> = connection
         .prepare(&sql)?

@@ -118,20 +118,31 @@ CREATE TABLE looks (
 /// [`crate::model::LATENCY_BOUNDS`]. `days` sums up the rollups of days that are over (`meta`: `days_built`, the newest).
 /// The span that is still growing is in `stream_state`; those that are over are in `spans`.
 const VERSION_4: &str = "
-ALTER TABLE rollups ADD COLUMN up_ms INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE rollups ADD COLUMN degraded_ms INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE rollups ADD COLUMN down_ms INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE rollups ADD COLUMN unknown_ms INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE rollups ADD COLUMN maintenance_ms INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE rollups ADD COLUMN latency_sum_ms INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE rollups ADD COLUMN latency_0 INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE rollups ADD COLUMN latency_1 INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE rollups ADD COLUMN latency_2 INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE rollups ADD COLUMN latency_3 INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE rollups ADD COLUMN latency_4 INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE rollups ADD COLUMN latency_5 INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE rollups ADD COLUMN latency_6 INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE rollups ADD COLUMN latency_7 INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE rollups_4 (
+    hour INTEGER NOT NULL,
+    stream INTEGER NOT NULL,
+    ok INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    blind INTEGER NOT NULL,
+    up_ms INTEGER NOT NULL DEFAULT 0,
+    degraded_ms INTEGER NOT NULL DEFAULT 0,
+    down_ms INTEGER NOT NULL DEFAULT 0,
+    unknown_ms INTEGER NOT NULL DEFAULT 0,
+    maintenance_ms INTEGER NOT NULL DEFAULT 0,
+    latency_sum_ms INTEGER NOT NULL DEFAULT 0,
+    latency_0 INTEGER NOT NULL DEFAULT 0,
+    latency_1 INTEGER NOT NULL DEFAULT 0,
+    latency_2 INTEGER NOT NULL DEFAULT 0,
+    latency_3 INTEGER NOT NULL DEFAULT 0,
+    latency_4 INTEGER NOT NULL DEFAULT 0,
+    latency_5 INTEGER NOT NULL DEFAULT 0,
+    latency_6 INTEGER NOT NULL DEFAULT 0,
+    latency_7 INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (hour, stream)
+) STRICT, WITHOUT ROWID;
+INSERT INTO rollups_4 (hour, stream, ok, failed, blind) SELECT hour, stream, ok, failed, blind FROM rollups;
+DROP TABLE rollups;
+ALTER TABLE rollups_4 RENAME TO rollups;
 
 CREATE TABLE days (
     day INTEGER NOT NULL,

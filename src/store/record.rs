@@ -2,10 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::codes::{health_code, stage_code, verdict_code};
+use super::codes::{health_code, stage_code, time, verdict_code};
 use super::rollups::{self, MS_PER_HOUR};
 use super::writer::Session;
 use super::{Record, incidents};
+use crate::model::span::WRONG_CLOCK_MS;
 use crate::model::{Heartbeat, Reason, Span, StreamId, Transition};
 
 /// Writes one record.
@@ -20,8 +21,11 @@ pub(super) fn write(session: &mut Session<'_>, record: &Record) -> rusqlite::Res
     }
     remember(connection, stream, record)?;
     for span in &record.spans {
-        grow(connection, stream, span)?;
-        rollups::add_time(connection, stream, span, built_day)?;
+        // A record that the monitor had given up may have been written all the same, and its time comes again with the next.
+        if let Some(span) = not_yet_counted(connection, stream, span)? {
+            grow(connection, stream, &span)?;
+            rollups::add_time(connection, stream, &span, built_day)?;
+        }
     }
     for transition in &record.transitions {
         insert_transition(connection, stream, transition)?;
@@ -104,6 +108,17 @@ fn remember(connection: &Connection, stream: i64, record: &Record) -> rusqlite::
             health_code(state.flap.announced),
         ])?;
     Ok(())
+}
+
+/// The part of a span that lies behind what is counted of the stream. What is counted far ahead came of a wrong clock.
+fn not_yet_counted(connection: &Connection, stream: i64, span: &Span) -> rusqlite::Result<Option<Span>> {
+    let counted_ms: Option<i64> = connection
+        .prepare_cached("SELECT span_to_ms FROM stream_state WHERE stream = ?1")?
+        .query_row([stream], |row| row.get(0))?;
+    let is_right = |counted_ms: &i64| *counted_ms <= span.to.as_millisecond() + WRONG_CLOCK_MS;
+    let counted = counted_ms.filter(is_right).map(time).transpose()?;
+    let from = counted.map_or(span.from, |counted| counted.max(span.from));
+    Ok((from < span.to).then_some(Span { from, ..*span }))
 }
 
 /// Lets the stream's newest span grow, or begins another one and keeps what is over.

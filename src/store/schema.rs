@@ -15,7 +15,8 @@ use super::{FILE_NAME, StoreError, aside};
 const APPLICATION_ID: i64 = 0x5350_6c73;
 
 /// Tables that grow with time and streams.
-const LARGE_TABLES: &[&str] = &["heartbeats", "rollups", "days", "reasons", "spans", "transitions"];
+const LARGE_TABLES: &[&str] =
+    &["heartbeats", "rollups", "days", "reasons", "spans", "transitions", "evidence", "incidents", "incident_members"];
 
 /// An opened database: what the writer needs.
 pub(super) struct Opened {

@@ -271,6 +271,22 @@ async fn a_conflict_undoes_only_itself() {
 }
 
 #[tokio::test]
+async fn a_disk_that_became_read_only_is_an_alarm_and_loses_nothing() {
+    let dir = TempDir::new().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    store.record(transition("gate", 0, Health::Unknown, Health::Up)).await.unwrap();
+    // The same error as of a file system that was remounted.
+    let read_only = |session: &mut writer::Session<'_>| session.connection.execute_batch("PRAGMA query_only = ON");
+    store.write(true, read_only).await.unwrap();
+    let error = store.record(record("gate", 1, Reason::Ok)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Failed { .. }), "{error:?}");
+    assert!(store.alarm().expect("alarm").contains("remounted read-only"), "{error}");
+    assert_eq!(store.load_memory().await.unwrap()[&id("gate")].recent.len(), 1, "what was there is still read");
+    store.close().await;
+    assert_eq!(integrity(&dir), "ok");
+}
+
+#[tokio::test]
 async fn a_full_disk_is_an_alarm_and_recording_goes_on_when_there_is_room() {
     let dir = TempDir::new().unwrap();
     let store = Store::open(dir.path()).await.unwrap();

@@ -155,10 +155,14 @@ fn asked(call: &Call) -> Result<Asked, ApiError> {
             .map_err(|_| bad(&format!("{name} must be a time such as 2026-01-31T12:00:00Z."))),
     };
     let now = call.web.parts.clock.now();
-    let to = time("to")?.unwrap_or(now);
+    // Nothing is kept from before, and nothing is known of what comes.
+    let kept_days = i64::from(call.web.parts.config.borrow().storage.rollup_days) + 1;
+    let oldest = now.checked_sub(SignedDuration::from_hours(24 * kept_days)).unwrap_or(Timestamp::UNIX_EPOCH);
+    let to = time("to")?.unwrap_or(now).min(now);
     if let Some(from) = time("from")? {
+        let from = from.max(oldest);
         if from >= to {
-            return Err(bad("from must be before to."));
+            return Err(bad("from must be before to, not in the future, and to not before what is kept."));
         }
         return Ok(Asked { name: None, from, to });
     }

@@ -62,8 +62,11 @@ async fn list(call: Call) -> Result<Response, ApiError> {
     let now = parts.clock.now();
     let announced: Vec<Value> = parts.store.announced(now).await?.iter().map(view).collect();
     let rows = parts.status.all();
-    let streams: serde_json::Map<String, Value> =
-        rows.iter().filter_map(|row| Some((row.stream.id.to_string(), json!(row.maintenance_until?)))).collect();
+    let streams: serde_json::Map<String, Value> = rows
+        .iter()
+        .filter(|row| row.stream.enabled)
+        .filter_map(|row| Some((row.stream.id.to_string(), json!(row.maintenance_until?))))
+        .collect();
     Ok(json(&json!({"announced": announced, "streams_in_maintenance_until": streams, "now": now})))
 }
 

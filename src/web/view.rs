@@ -151,7 +151,8 @@ pub(super) fn report(row: &StreamStatus, report: &ProbeReport, at: Option<Timest
 /// The report's message; a viewer gets the plain sentence when the whole one names the address.
 pub(super) fn message(row: &StreamStatus, report: &ProbeReport, role: Role) -> String {
     let message = report.message();
-    let names_address = message.contains("://") || message.contains(row.stream.device());
+    // What we say of our own network names the sentinel.
+    let names_address = message.contains("://") || message.contains(row.stream.device()) || report.reason().is_ours();
     if role < Role::Operator && names_address { report.reason().sentence().to_owned() } else { message }
 }
 

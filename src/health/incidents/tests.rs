@@ -181,9 +181,18 @@ fn a_flapping_stream_has_one_incident() {
     }
     book.change_flapping(&gate, Up, Reason::Ok, 100, true);
     assert_eq!(book.shown(), ["0 down stream gate"]);
+    // A picture with something wrong now and then is no other incident, either.
+    book.change_flapping(&gate, Degraded, Reason::Ok, 110, true);
+    assert_eq!(book.shown(), ["0 down stream gate"]);
     // It calms down while it is up.
     book.change(&gate, Up, Reason::Ok, 200);
     assert_eq!(book.seen[&0].closed_at, Some(at(200)));
+    // What gets worse is another one; announced work ends it.
+    book.change_flapping(&gate, Degraded, Reason::Ok, 300, true);
+    book.change_flapping(&gate, Down, Reason::NoData, 310, true);
+    book.change_flapping(&gate, Maintenance, Reason::NoData, 320, true);
+    let shown = book.shown();
+    assert_eq!(shown[1..], ["1 degraded stream gate- closed", "2 down stream gate- closed"]);
 }
 
 #[test]

@@ -59,7 +59,12 @@ async fn a_failure_opens_an_incident_with_the_last_good_picture() {
     assert!(incident.detail.contains("port 554"), "{}", incident.detail);
     // The last good heartbeat was at 0.
     assert_eq!(incident.members[0].began_at, at(0));
-    let evidence = rig.store.evidence(incident.id).await.unwrap();
+    // It comes a moment after the incident.
+    let mut evidence = rig.store.evidence(incident.id).await.unwrap();
+    while evidence.is_empty() {
+        tokio::task::yield_now().await;
+        evidence = rig.store.evidence(incident.id).await.unwrap();
+    }
     assert_eq!(evidence.iter().map(|piece| piece.kind).collect::<Vec<_>>(), [EvidenceKind::LastGood]);
     let (jpeg, taken_at) = rig.store.evidence_picture(incident.id, 1).await.unwrap().expect("a picture");
     assert_eq!((&jpeg[..], taken_at), (&b"\xff\xd8picture"[..], at(0) + Duration::from_millis(40)));

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::walk::{Sample, is_ok_no_more};
-use crate::model::{Heartbeat, Reason, Span, StreamId};
+use crate::model::{Health, Heartbeat, Reason, Span, StreamId};
 use crate::store::codes::{health_code, stage_code, time};
 use crate::store::record::key;
 use crate::store::rollups;

@@ -71,9 +71,11 @@ async fn an_hour_never_holds_more_than_an_hour() {
     let store = Store::open(dir.path()).await.unwrap();
     // The clock was wrong by years and is set right: the same hour again.
     store.record(with_spans("gate", 0, vec![span(Health::Up, 0, 3_000_000)])).await.unwrap();
-    store.record(with_spans("gate", 1, vec![span(Health::Down, 100, 3_000_100)])).await.unwrap();
-    let (up, down): (i64, i64) =
-        raw(&dir).query_row("SELECT up_ms, down_ms FROM rollups", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    store.record(with_spans("gate", 1, vec![span(Health::Up, 900 * DAY_MS, 900 * DAY_MS + 1)])).await.unwrap();
+    store.record(with_spans("gate", 2, vec![span(Health::Down, 100, 3_000_100)])).await.unwrap();
+    let (up, down): (i64, i64) = raw(&dir)
+        .query_row("SELECT up_ms, down_ms FROM rollups ORDER BY hour LIMIT 1", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
     assert_eq!((up, down), (3_000_000, 600_000));
 }
 
@@ -179,4 +181,57 @@ proptest! {
             store.close().await;
         });
     }
+}
+
+#[tokio::test]
+async fn time_that_comes_again_is_counted_once() {
+    let dir = TempDir::new().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    store.record(with_spans("gate", 0, vec![span(Health::Up, 0, 15_000)])).await.unwrap();
+    // The monitor gave the first record up too early: its time comes again with the next one.
+    store
+        .record(with_spans("gate", 1, vec![span(Health::Up, 0, 15_000), span(Health::Down, 15_000, 30_000)]))
+        .await
+        .unwrap();
+    store.record(with_spans("gate", 2, vec![span(Health::Down, 20_000, 31_000)])).await.unwrap();
+    let times = store.state_times_of(&id("gate"), at_ms(0), at_ms(HOUR_MS)).await.unwrap();
+    assert_eq!((times.ms(Health::Up), times.ms(Health::Down)), (15_000, 16_000));
+    let (up, down): (i64, i64) =
+        raw(&dir).query_row("SELECT up_ms, down_ms FROM rollups", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    assert_eq!((up, down), (15_000, 16_000));
+    // A clock that was wrong by years does not stop the counting.
+    store.record(with_spans("yard", 3, vec![span(Health::Up, 900 * DAY_MS, 900 * DAY_MS + 5)])).await.unwrap();
+    store.record(with_spans("yard", 4, vec![span(Health::Up, 0, 7)])).await.unwrap();
+    let times = store.state_times_of(&id("yard"), at_ms(0), at_ms(HOUR_MS)).await.unwrap();
+    assert_eq!(times.ms(Health::Up), 7);
+}
+
+/// A day of 25 hours holds 25 hours, and the days of a fortnight add up to it.
+#[tokio::test]
+async fn days_add_up_across_a_change_of_the_clock() {
+    let dir = TempDir::new().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    let zone = jiff::tz::TimeZone::get("Europe/Berlin").unwrap();
+    let midnight = |day: i8| jiff::civil::date(2025, 10, day).to_zoned(zone.clone()).unwrap().timestamp();
+    let (begin, end) = (midnight(18), midnight(31));
+    let (mut at, mut n) = (begin, 0);
+    let mut records = Vec::new();
+    while at < end {
+        let to = (at + SignedDuration::from_mins(337)).min(end);
+        let health = Health::ALL[n as usize % Health::ALL.len()];
+        records.push(with_spans("gate", n, vec![Span { health, from: at, to }]));
+        (at, n) = (to, n + 1);
+    }
+    let write_all =
+        move |session: &mut writer::Session<'_>| records.iter().try_for_each(|record| record::write(session, record));
+    store.write(true, write_all).await.unwrap();
+    store.roll_up(end).await.unwrap();
+    let mut sum = StateTimes::default();
+    for day in 18..31 {
+        let times = store.state_times_of(&id("gate"), midnight(day), midnight(day + 1)).await.unwrap();
+        let hours = if day == 26 { 25 } else { 24 };
+        assert_eq!(times.covered_ms(), hours * 3_600_000, "{day}");
+        sum += times;
+    }
+    assert_eq!(store.state_times_of(&id("gate"), begin, end).await.unwrap(), sum);
 }
