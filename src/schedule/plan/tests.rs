@@ -473,11 +473,15 @@ proptest! {
         let mut probes: HashMap<StreamId, usize> = HashMap::new();
         let mut running: Vec<StreamId> = Vec::new();
         let mut now = Duration::ZERO;
-        // Every probe takes so long that the device is always short of sessions.
+        // Every probe takes so long that the device is always short of sessions. A probe has a deadline: no other overtakes
+        // the one that began first more than three times.
+        let mut overtaken = 0;
         for pick in order.iter().cycle().take(count * 20) {
             now += MS(9000);
             if !running.is_empty() {
-                let id = running.swap_remove(usize::from(*pick) % running.len());
+                let index = if overtaken == 3 { 0 } else { usize::from(*pick) % running.len() };
+                overtaken = if index == 0 { 0 } else { overtaken + 1 };
+                let id = running.remove(index);
                 plan.finished(&id, now, AT, OK);
                 *probes.entry(id).or_default() += 1;
             }
