@@ -84,6 +84,8 @@ pub struct Monitor {
     maintenance: Maintenance,
     commands: (MonitorHandle, mpsc::Receiver<Command>),
     restoring: Restoring,
+    /// When to try again.
+    restore_at: tokio::time::Instant,
 }
 
 /// Whether incidents and announced work of earlier runs are known.
@@ -166,6 +168,7 @@ impl Monitor {
             maintenance: Maintenance::default(),
             commands: MonitorHandle::new(),
             restoring: Restoring::Not,
+            restore_at: tokio::time::Instant::now(),
         }
     }
 
@@ -202,7 +205,7 @@ impl Monitor {
                 Some(done) = self.commits.next() => self.done(done),
                 Some(command) = self.commands.1.recv() => self.obey(command),
                 () = tokio::time::sleep(next_window.unwrap_or_default()), if next_window.is_some() => self.look_at_windows(),
-                () = tokio::time::sleep(RESTORE_EVERY), if self.restoring == Restoring::Not => self.restore_later(),
+                () = tokio::time::sleep_until(self.restore_at), if self.restoring == Restoring::Not => self.restore_later(),
                 next = completed.recv(), if has_room => match next {
                     Some(completed) => self.accept(completed),
                     None => break,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Done, Monitor, RECENT_HEARTBEATS, Restored, Restoring, StreamStatus, within_deadline};
+use super::{Done, Monitor, RECENT_HEARTBEATS, RESTORE_EVERY, Restored, Restoring, StreamStatus, within_deadline};
 use crate::model::{Reason, Stream, StreamId};
 use crate::store::{Remembered, Store};
 
@@ -67,6 +67,7 @@ impl Monitor {
             }
             Err(error) => {
                 self.restoring = Restoring::Not;
+                self.restore_at = tokio::time::Instant::now() + RESTORE_EVERY;
                 tracing::error!(%error, "open incidents and announced work of the last run cannot be read yet, and no incident is opened; check the disk");
             }
         }
