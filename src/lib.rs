@@ -32,7 +32,7 @@
 //! | [`config`] | `config.yaml`: read, validated with every problem at once, followed |
 //! | [`probe`] | the [`probe::Prober`] seam; worker processes, their protocol, the pipelines |
 //! | [`schedule`] | when each stream is probed, and how few sessions a device sees |
-//! | [`health`] | confirmation of results into `up`, `degraded`, `down`, `unknown`: pure functions |
+//! | [`health`] | confirmation into states, flapping, incidents, where the time went, announced work, the report: pure |
 //! | [`store`] | SQLite: one writer thread, readers beside it |
 //! | [`monitor`] | the one place that orders: health, then store, then status, then events |
 //! | [`web`], [`metrics`] | API and dashboard; the Prometheus view of the status table |
