@@ -109,6 +109,7 @@ export const wall = {
   noPicture: "No picture yet",
   notLoaded: "The picture did not load",
   off: "Switched off",
+  worked: "Being worked on",
   probed: "Probed",
   askedAgain: "Asked again",
   fine: "The last probe brought a usable picture.",
@@ -131,8 +132,13 @@ export function why(stream) {
   let parts = [];
   if (!stream.enabled) parts = [["reason", wall.off], ["message", "It has enabled: false in config.yaml."]];
   else if (!stream.checked_at) parts = [["message", "Waiting for the first probe."]];
-  else if (stream.state === "up") {
+  else if (stream.state === "up" || (stream.state === "unknown" && stream.reason === "ok")) {
+    // One failure is not yet a state, and neither is the first one of all.
     if (newest !== "ok") parts = [["reason", `${reasons[newest] ?? newest}; checking again`], ["message", stream.message]];
+  } else if (stream.state === "maintenance") {
+    // What its probes find meanwhile needs no advice.
+    const end = stream.maintenance_until ? `Until ${dateTime(stream.maintenance_until)}. ` : "";
+    parts = [["reason", wall.worked], ["message", stream.message], ["next", `${end}Nothing counts meanwhile.`]];
   } else {
     const seen = stream.issues.map((issue) => issues[issue] ?? issue).join(", ");
     parts = [
