@@ -200,7 +200,7 @@ pub struct Storage {
     pub heartbeats_days: u32,
     /// Hourly rollups, default 400.
     pub rollup_days: u32,
-    /// Evidence pictures on disk, default 500 (MB).
+    /// Evidence of incidents, pictures and exchanges, default 500 (MB).
     pub evidence_megabytes: u32,
 }
 
