@@ -1,7 +1,7 @@
 //! Who is calling and what they may do: bearer token or cookie, account, role.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use warp::http::HeaderMap;
@@ -11,7 +11,7 @@ use super::call::Call;
 use super::errors::ApiError;
 use super::headers::cookie;
 use super::tokens::{ACCESS_LIFETIME, TokenError};
-use crate::model::Role;
+use crate::model::{Role, Stream};
 
 /// The dashboard's access token.
 pub(super) const ACCESS_COOKIE: &str = "sp_access";
@@ -33,10 +33,22 @@ pub(super) struct Caller {
     pub(super) username: String,
     /// What it may do.
     pub(super) role: Role,
+    /// The groups whose streams it sees; `None`: every stream.
+    pub(super) groups: Option<Arc<[String]>>,
     /// Family of its refresh tokens.
     pub(super) family: String,
     /// When its access token ends, seconds since 1970.
     pub(super) expires_at_second: i64,
+}
+
+impl Caller {
+    /// True when the stream is one that this caller may know of.
+    pub(super) fn sees(&self, stream: &Stream) -> bool {
+        match &self.groups {
+            None => true,
+            Some(groups) => stream.group.as_ref().is_some_and(|group| groups.contains(group)),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -117,8 +129,13 @@ impl Call {
         else {
             return Err(ApiError::unauthorized("token_revoked", "This session was ended; sign in again."));
         };
-        let caller =
-            Caller { username: claims.sub, role: account.role, family: claims.fam, expires_at_second: claims.exp };
+        let caller = Caller {
+            username: claims.sub,
+            role: account.role,
+            groups: None,
+            family: claims.fam,
+            expires_at_second: claims.exp,
+        };
         Ok((caller, account.must_change_password))
     }
 

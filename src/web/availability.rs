@@ -69,8 +69,8 @@ impl Asked {
 }
 
 async fn one(call: Call, id: String) -> Result<Response, ApiError> {
-    call.caller(Role::Viewer).await?;
-    let row = row(&call, &id)?;
+    let caller = call.caller(Role::Viewer).await?;
+    let row = row(&call, &caller, &id)?;
     let stream = &row.stream.id;
     let store = &call.web.parts.store;
     let kept = call.web.parts.status.availability();

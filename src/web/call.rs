@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Buf;
 use futures_util::{Stream, StreamExt};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use warp::filters::BoxedFilter;
 use warp::http::HeaderMap;
 use warp::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -14,6 +15,7 @@ use warp::{Filter, Rejection};
 
 use super::Web;
 use super::accept::Peer;
+use super::auth::Caller;
 use super::errors::{ApiError, not_json, too_large};
 use super::headers;
 use crate::model::url::percent_decode;
@@ -48,6 +50,12 @@ impl Call {
         let config = self.web.parts.config.borrow().clone();
         let through_proxy = self.peer.is_some_and(|peer| headers::is_trusted(peer.ip(), &config.web.trusted_proxies));
         through_proxy && self.headers.get("x-forwarded-proto").is_some_and(|value| value == "https")
+    }
+
+    /// Takes down who changed what: `action` names it (`stream.create`), `target` is what was changed, `details` say how,
+    /// never with a secret.
+    pub(super) async fn audit(&self, caller: &Caller, action: &'static str, target: &str, details: Value) {
+        tracing::info!(by = caller.username, action, target, %details, "changed");
     }
 
     /// The value of a query parameter, percent-decoded; the first one counts. A plus is not a space here: it stands in

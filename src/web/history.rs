@@ -27,8 +27,8 @@ pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
 }
 
 async fn history(call: Call, id: String) -> Result<Response, ApiError> {
-    call.caller(Role::Viewer).await?;
-    let row = row(&call, &id)?;
+    let caller = call.caller(Role::Viewer).await?;
+    let row = row(&call, &caller, &id)?;
     let limit = limit(&call, DEFAULT_LIMIT)?;
     let query =
         HistoryQuery { from: time(&call, "from")?, to: time(&call, "to")?, limit, cursor: time(&call, "cursor")? };

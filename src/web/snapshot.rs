@@ -33,7 +33,7 @@ async fn snapshot(call: Call, id: String) -> Result<Response, ApiError> {
     let fresh = matches!(call.query("fresh").as_deref(), Some("1" | "true"));
     // A fresh picture costs the camera a session, as a probe does.
     let caller = call.caller(if fresh { Role::Operator } else { Role::Viewer }).await?;
-    let before = row(&call, &id)?;
+    let before = row(&call, &caller, &id)?;
     if fresh {
         let report = probe_now(&call, &before).await?;
         if report.reason() != Reason::Ok {
@@ -43,7 +43,7 @@ async fn snapshot(call: Call, id: String) -> Result<Response, ApiError> {
             })));
         }
         // The report came after its picture was put into the table.
-        let after = row(&call, &id)?;
+        let after = row(&call, &caller, &id)?;
         let previous = before.snapshot.as_ref().map(|snapshot| snapshot.taken_at);
         return match &after.snapshot {
             Some(snapshot) if previous.is_none_or(|previous| snapshot.taken_at > previous) => {

@@ -9,6 +9,7 @@ use warp::http::StatusCode;
 use warp::reply::Response;
 
 use super::Web;
+use super::auth::Caller;
 use super::call::{Call, call};
 use super::errors::{ApiError, json, respond};
 use super::view;
@@ -49,13 +50,13 @@ async fn list(call: Call) -> Result<Response, ApiError> {
 
 async fn one(call: Call, id: String) -> Result<Response, ApiError> {
     let caller = call.caller(Role::Viewer).await?;
-    let row = row(&call, &id)?;
+    let row = row(&call, &caller, &id)?;
     Ok(json(&view::detail(&row, caller.role, call.web.paused_until(&row.stream.id))))
 }
 
 async fn probe(call: Call, id: String) -> Result<Response, ApiError> {
     let caller = call.caller(Role::Operator).await?;
-    let row = row(&call, &id)?;
+    let row = row(&call, &caller, &id)?;
     let report = probe_now(&call, &row).await?;
     Ok(json(&view::report(&row, &report, None, caller.role)))
 }
@@ -63,7 +64,7 @@ async fn probe(call: Call, id: String) -> Result<Response, ApiError> {
 /// What the camera shows now is usual from now on; probes at once, so that the answer is the new verdict.
 async fn reference(call: Call, id: String) -> Result<Response, ApiError> {
     let caller = call.caller(Role::Operator).await?;
-    let row = row(&call, &id)?;
+    let row = row(&call, &caller, &id)?;
     if !call.web.parts.monitor.take_reference(&row.stream.id) {
         return Err(ApiError::unavailable("busy", "Too many requests wait; try again in a moment."));
     }
@@ -71,9 +72,10 @@ async fn reference(call: Call, id: String) -> Result<Response, ApiError> {
     Ok(json(&view::report(&row, &report, None, caller.role)))
 }
 
-/// The row of a stream, or 404.
-pub(super) fn row(call: &Call, id: &str) -> Result<Arc<StreamStatus>, ApiError> {
-    call.web.parts.status.get(id).ok_or_else(|| ApiError::no_such_stream(id))
+/// The row of a stream that the caller may know of, or 404.
+pub(super) fn row(call: &Call, caller: &Caller, id: &str) -> Result<Arc<StreamStatus>, ApiError> {
+    let row = call.web.parts.status.get(id).filter(|row| caller.sees(&row.stream));
+    row.ok_or_else(|| ApiError::no_such_stream(id))
 }
 
 /// Probes and waits for the recorded report.
