@@ -1,8 +1,13 @@
 //! The command line: what can be asked, and the exit code of each answer.
 
 mod import;
+mod password;
 mod probe;
 mod serve;
+mod state;
+mod table;
+mod token;
+mod user;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +15,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::Hardware;
-use crate::model::{Fingerprint, Transport};
+use crate::model::{Fingerprint, Role, Transport};
 use crate::probe::pipeline;
 use crate::probe::worker::{Duties, run as run_worker};
 
@@ -63,6 +68,16 @@ enum Command {
         /// Its database; it is only read.
         #[arg(value_name = "OLD_streams.db")]
         old: PathBuf,
+    },
+    /// Who may sign in; also while the service runs.
+    User {
+        #[command(subcommand)]
+        command: user::UserCommand,
+    },
+    /// Keys for programs (API tokens); also while the service runs.
+    Token {
+        #[command(subcommand)]
+        command: token::TokenCommand,
     },
     /// Probe cameras for a monitor (internal).
     #[command(hide = true)]
@@ -145,6 +160,11 @@ fn parse_hardware(text: &str) -> Result<Hardware, String> {
     Hardware::parse(text).ok_or_else(|| format!("{text:?} is not one of {}", Hardware::NAMES.join(", ")))
 }
 
+fn parse_role(text: &str) -> Result<Role, String> {
+    let names = Role::ALL.map(Role::as_str).join(", ");
+    Role::parse(text).ok_or_else(|| format!("{text:?} is not one of {names}"))
+}
+
 fn parse_duration(text: &str) -> Result<Duration, String> {
     let number_end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(number_end);
@@ -194,6 +214,8 @@ pub fn run() -> u8 {
         Some(Command::Worker { decode_slots, hardware, background, .. }) => {
             worker(run_worker(Duties { decode_slots, with_hardware: hardware, in_background: background }))
         }
+        Some(Command::User { command }) => with_runtime(user::run(&config, command)),
+        Some(Command::Token { command }) => with_runtime(token::run(&config, command)),
         Some(Command::Import { old }) => with_runtime(import::run(&config, &old)),
         Some(Command::Probe(probe_arguments)) => with_runtime(probe::run(&config, probe_arguments)),
     }

@@ -18,7 +18,7 @@ pub mod stream;
 pub mod trust;
 pub mod url;
 
-pub use account::{RefreshToken, Role, User};
+pub use account::{ApiToken, RefreshToken, Role, User, check_account_name};
 pub use checks::PictureChecks;
 pub use health::{Flap, Health, HealthState, Transition, Verdict};
 pub use incident::{Acknowledgement, Cause, Incident, Member};

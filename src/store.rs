@@ -5,7 +5,9 @@
 //! on. Everything else reads through a few read-only connections ([`reader`]).
 
 mod accounts;
+mod api_tokens;
 mod aside;
+mod audit;
 mod availability;
 mod codes;
 mod error;
@@ -38,7 +40,8 @@ use tokio::sync::mpsc;
 
 use crate::model::{HealthState, Heartbeat, Incident, Span, StreamId, Transition};
 
-pub use accounts::TakenToken;
+pub use accounts::{TakenToken, UserChange, UserChanged};
+pub use audit::{AuditEntry, AuditQuery};
 pub use error::StoreError;
 pub use evidence::{Evidence, EvidenceKind, KeptEvidence};
 pub use import::{Counts, ImportError, ImportOptions, Imported, ImportedLog, Original, Progress, Target};
@@ -167,8 +170,32 @@ impl Store {
     pub async fn open(state_dir: &Path) -> Result<Self, StoreError> {
         let lock = lock::take(state_dir).await?;
         let dir = state_dir.to_owned();
-        let opened = tokio::task::spawn_blocking(move || schema::open(&dir, lock)).await;
-        let opened = opened.map_err(|_| StoreError::Closed)??;
+        Self::with(move || schema::open(&dir, lock)).await
+    }
+
+    /// [`Self::open`] for a command that changes a row or two, also while a service holds the directory: then beside it,
+    /// in transactions of its own.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and [`StoreError::OtherVersion`]; never [`StoreError::InUse`].
+    pub async fn open_beside(state_dir: &Path) -> Result<Self, StoreError> {
+        let lock = match lock::take(state_dir).await {
+            Ok(lock) => Some(lock),
+            Err(StoreError::InUse { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let dir = state_dir.to_owned();
+        Self::with(move || match lock {
+            Some(lock) => schema::open(&dir, lock),
+            None => schema::open_beside(&dir),
+        })
+        .await
+    }
+
+    async fn with(
+        open: impl FnOnce() -> Result<schema::Opened, StoreError> + Send + 'static,
+    ) -> Result<Self, StoreError> {
+        let opened = tokio::task::spawn_blocking(open).await.map_err(|_| StoreError::Closed)??;
         let path = opened.path.clone();
         let readers = reader::Readers::new(path.clone());
         let alarm = writer::Alarm::default();

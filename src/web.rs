@@ -5,15 +5,20 @@
 //! [`errors::ApiError`], which is an answer like any other.
 
 mod accept;
+mod api_tokens;
 mod assets;
+mod audit;
 mod auth;
 mod availability;
 mod call;
 mod errors;
+mod event_log;
 mod events;
 mod headers;
 mod history;
 mod incidents;
+mod key_ring;
+mod links;
 mod maintenance;
 mod passwords;
 mod prometheus;
@@ -25,6 +30,7 @@ mod snapshot;
 mod status;
 mod streams;
 mod tokens;
+mod users;
 mod view;
 
 #[cfg(test)]
@@ -46,9 +52,9 @@ pub use accept::bind;
 pub use errors::WebError;
 pub use passwords::{
     FIRST_USER, FirstPassword, MIN_PASSWORD_CHARS, Passwords, check_new_password, ensure_first_account,
-    ensure_first_account_from,
+    ensure_first_account_from, generate as generate_password, remove_initial_password,
 };
-pub use tokens::Keys;
+pub use tokens::{Keys, new_api_token};
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -85,13 +91,14 @@ pub struct WebParts {
 /// The parts and what the web server itself keeps.
 pub(crate) struct Web {
     parts: WebParts,
-    keys: Keys,
+    keys: key_ring::KeyRing,
     passwords: Passwords,
     sessions: auth::Sessions,
     slowdown: slowdown::Slowdown,
     started_at: Timestamp,
     /// Places for listeners of `/api/events`; none left: 503.
     listeners: Arc<Semaphore>,
+    event_log: event_log::EventLog,
     cancel: CancellationToken,
 }
 
@@ -116,7 +123,7 @@ pub fn supported(config: &Config) -> Result<(), WebError> {
 /// At once when the signing key cannot be read or made, or when the configuration asks for TLS.
 pub async fn serve(listener: TcpListener, parts: WebParts, cancel: CancellationToken) -> Result<(), WebError> {
     supported(&parts.config.borrow())?;
-    let keys = Keys::load_or_create(&parts.state_dir)?;
+    let keys = key_ring::KeyRing::open(&parts.state_dir)?;
     let started_at = parts.clock.now();
     let web = Arc::new(Web {
         parts,
@@ -126,15 +133,25 @@ pub async fn serve(listener: TcpListener, parts: WebParts, cancel: CancellationT
         slowdown: slowdown::Slowdown::default(),
         started_at,
         listeners: Arc::new(Semaphore::new(events::MAX_LISTENERS)),
+        event_log: event_log::EventLog::new(started_at),
         cancel: cancel.clone(),
     });
     let routes = routes(&web).recover(errors::recover).unify().boxed();
-    accept::serve_connections(listener, warp::service(routes), cancel).await;
+    // From before the first connection on, so that none misses an event.
+    let events = web.parts.status.subscribe();
+    let numbering = web.event_log.follow(events, cancel.clone());
+    tokio::join!(numbering, accept::serve_connections(listener, warp::service(routes), cancel));
     Ok(())
 }
 
 fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
     session::routes(web)
+        .or(users::routes(web))
+        .unify()
+        .or(api_tokens::routes(web))
+        .unify()
+        .or(audit::routes(web))
+        .unify()
         .or(streams::routes(web))
         .unify()
         .or(snapshot::routes(web))
@@ -146,6 +163,8 @@ fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
         .or(incidents::routes(web))
         .unify()
         .or(reports::routes(web))
+        .unify()
+        .or(links::routes(web))
         .unify()
         .or(maintenance::routes(web))
         .unify()

@@ -51,6 +51,8 @@ pub struct User {
     pub password_hash: String,
     /// What the account may do.
     pub role: Role,
+    /// The groups whose streams it sees; `None`: every stream.
+    pub groups: Option<Vec<String>>,
     /// True: the account can do nothing but change its password.
     pub must_change_password: bool,
     /// Counted up to make every token given out before invalid.
@@ -62,6 +64,7 @@ impl fmt::Debug for User {
         f.debug_struct("User")
             .field("username", &self.username)
             .field("role", &self.role)
+            .field("groups", &self.groups)
             .field("must_change_password", &self.must_change_password)
             .field("token_generation", &self.token_generation)
             .finish_non_exhaustive()
@@ -91,6 +94,52 @@ impl fmt::Debug for RefreshToken {
     }
 }
 
+/// A key for a program: it may do what its role may do until it expires or is revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiToken {
+    /// Unique for good.
+    pub id: i64,
+    /// Unique among those that are not revoked; what it is for.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// The groups whose streams it sees; `None`: every stream.
+    pub groups: Option<Vec<String>>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Who made it.
+    pub created_by: String,
+    /// Not accepted from then on; `None`: it does not expire.
+    pub expires_at: Option<Timestamp>,
+    /// When it was last shown, to a few minutes.
+    pub last_used_at: Option<Timestamp>,
+}
+
+impl ApiToken {
+    /// False from its expiry on.
+    pub fn is_good(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|expires_at| now < expires_at)
+    }
+}
+
+/// What is wrong with a name for an account or a token, for a person: both are written into logs, headers and commands.
+///
+/// # Errors
+/// One clause that says what to write instead.
+pub fn check_account_name(name: &str) -> Result<(), String> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"._-@+".contains(&b);
+    if name.is_empty() || name.len() > MAX_NAME_CHARS {
+        Err(format!("a name has 1 to {MAX_NAME_CHARS} characters"))
+    } else if !name.bytes().all(fits) {
+        Err("a name holds letters a to z, digits and . _ - @ + only".to_owned())
+    } else {
+        Ok(())
+    }
+}
+
+/// Longest name of an account or a token, in characters.
+const MAX_NAME_CHARS: usize = 64;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,11 +155,22 @@ mod tests {
     }
 
     #[test]
+    fn names_of_accounts_are_plain() {
+        for good in ["anna", "a.b-c_d@example.org", "Grafana+2"] {
+            assert_eq!(check_account_name(good), Ok(()), "{good}");
+        }
+        for bad in ["", "a b", "token:1", "ä", "a/b", &"x".repeat(65)] {
+            assert!(check_account_name(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn debug_shows_no_hash() {
         let user = User {
             username: "admin".into(),
             password_hash: "$argon2id$abc".into(),
             role: Role::Admin,
+            groups: None,
             must_change_password: true,
             token_generation: 3,
         };

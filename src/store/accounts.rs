@@ -24,7 +24,30 @@ pub enum TakenToken {
     Invalid,
 }
 
-const USER: &str = "SELECT username, password_hash, role, must_change_password, token_generation FROM users";
+/// What is to be different about a user; `None`: it stays.
+#[derive(Clone, Debug, Default)]
+pub struct UserChange {
+    /// What the account may do.
+    pub role: Option<Role>,
+    /// The groups it sees; `Some(None)`: every stream.
+    pub groups: Option<Option<Vec<String>>>,
+    /// The new password's hash, and whether it must be changed at the next sign-in.
+    pub password: Option<(String, bool)>,
+}
+
+/// What became of a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserChanged {
+    /// It is done; the user as it is now, or as it was.
+    Done(User),
+    /// There is no such user.
+    NoSuchUser,
+    /// Nobody could change anything any more: refused.
+    LastAdmin,
+}
+
+const USER: &str =
+    "SELECT username, password_hash, role, must_change_password, token_generation, stream_groups FROM users";
 
 impl Store {
     /// The user of this name.
@@ -33,10 +56,7 @@ impl Store {
     /// [`StoreError`] when the database cannot be read.
     pub async fn user(&self, username: &str) -> Result<Option<User>, StoreError> {
         let username = username.to_owned();
-        let query = move |connection: &Connection| {
-            connection.prepare_cached(&format!("{USER} WHERE username = ?1"))?.query_row([username], user).optional()
-        };
-        self.inner.readers.read(query).await
+        self.inner.readers.read(move |connection| user_of(connection, &username)).await
     }
 
     /// Every user, by name.
@@ -50,38 +70,84 @@ impl Store {
         self.inner.readers.read(query).await
     }
 
-    /// Adds a user or changes the one of this name. Its refresh tokens stay.
+    /// Adds a user. False when there is one of this name; nothing is changed then.
     ///
     /// # Errors
     /// [`StoreError`] when it is not on the disk.
-    pub async fn put_user(&self, user: User) -> Result<(), StoreError> {
+    pub async fn add_user(&self, user: User) -> Result<bool, StoreError> {
         self.write(true, move |session| {
-            session.connection.execute(
-                "INSERT INTO users (username, password_hash, role, must_change_password, token_generation)
-                 VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT DO UPDATE SET password_hash = excluded.password_hash, role = excluded.role,
-                     must_change_password = excluded.must_change_password, token_generation = excluded.token_generation",
+            let added = session.connection.execute(
+                "INSERT INTO users (username, password_hash, role, must_change_password, token_generation, stream_groups)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
                 params![
                     user.username,
                     user.password_hash,
                     user.role.as_str(),
                     user.must_change_password,
-                    user.token_generation
+                    user.token_generation,
+                    groups_to_text(user.groups.as_deref()),
                 ],
             )?;
-            Ok(())
+            Ok(added > 0)
         })
         .await
     }
 
-    /// Removes a user with its refresh tokens. False when there was none.
+    /// Changes a user; a new password ends every session of the account. The last administrator stays one, whoever
+    /// asks at the same time.
     ///
     /// # Errors
     /// [`StoreError`] when it is not on the disk.
-    pub async fn remove_user(&self, username: &str) -> Result<bool, StoreError> {
+    pub async fn change_user(&self, username: &str, change: UserChange) -> Result<UserChanged, StoreError> {
         let username = username.to_owned();
         self.write(true, move |session| {
-            Ok(session.connection.execute("DELETE FROM users WHERE username = ?1", [&username])? > 0)
+            let connection = session.connection;
+            let Some(before) = user_of(connection, &username)? else { return Ok(UserChanged::NoSuchUser) };
+            let mut after = before.clone();
+            after.role = change.role.unwrap_or(after.role);
+            if let Some(groups) = &change.groups {
+                after.groups.clone_from(groups);
+            }
+            if let Some((hash, must_change)) = &change.password {
+                after.password_hash.clone_from(hash);
+                after.must_change_password = *must_change;
+                after.token_generation += 1;
+                connection.execute("DELETE FROM refresh_tokens WHERE username = ?1", [&username])?;
+            }
+            if before.role == Role::Admin && after.role != Role::Admin && is_last_admin(connection, &username)? {
+                return Ok(UserChanged::LastAdmin);
+            }
+            connection.execute(
+                "UPDATE users SET password_hash = ?2, role = ?3, must_change_password = ?4, token_generation = ?5,
+                     stream_groups = ?6 WHERE username = ?1",
+                params![
+                    username,
+                    after.password_hash,
+                    after.role.as_str(),
+                    after.must_change_password,
+                    after.token_generation,
+                    groups_to_text(after.groups.as_deref()),
+                ],
+            )?;
+            Ok(UserChanged::Done(after))
+        })
+        .await
+    }
+
+    /// Removes a user with its refresh tokens, unless it is the last administrator.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is not on the disk.
+    pub async fn remove_user(&self, username: &str) -> Result<UserChanged, StoreError> {
+        let username = username.to_owned();
+        self.write(true, move |session| {
+            let connection = session.connection;
+            let Some(user) = user_of(connection, &username)? else { return Ok(UserChanged::NoSuchUser) };
+            if user.role == Role::Admin && is_last_admin(connection, &username)? {
+                return Ok(UserChanged::LastAdmin);
+            }
+            connection.execute("DELETE FROM users WHERE username = ?1", [&username])?;
+            Ok(UserChanged::Done(user))
         })
         .await
     }
@@ -141,18 +207,6 @@ impl Store {
         })
         .await
     }
-
-    /// Revokes every refresh token of a user; gives how many there were.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it is not on the disk.
-    pub async fn revoke_refresh_tokens_of(&self, username: &str) -> Result<usize, StoreError> {
-        let username = username.to_owned();
-        self.write(true, move |session| {
-            session.connection.execute("DELETE FROM refresh_tokens WHERE username = ?1", [&username])
-        })
-        .await
-    }
 }
 
 fn user(row: &Row<'_>) -> rusqlite::Result<User> {
@@ -164,7 +218,27 @@ fn user(row: &Row<'_>) -> rusqlite::Result<User> {
         role: Role::parse(&role).unwrap_or(Role::Viewer),
         must_change_password: row.get(3)?,
         token_generation: row.get(4)?,
+        groups: groups_of_text(row.get(5)?),
     })
+}
+
+fn user_of(connection: &Connection, username: &str) -> rusqlite::Result<Option<User>> {
+    connection.prepare_cached(&format!("{USER} WHERE username = ?1"))?.query_row([username], user).optional()
+}
+
+fn is_last_admin(connection: &Connection, username: &str) -> rusqlite::Result<bool> {
+    let others = "SELECT count(*) FROM users WHERE role = ?1 AND username <> ?2";
+    connection.query_row(others, [Role::Admin.as_str(), username], |row| Ok(row.get::<_, i64>(0)? == 0))
+}
+
+/// NULL for every stream, else the names in a JSON list.
+pub(super) fn groups_to_text(groups: Option<&[String]>) -> Option<String> {
+    groups.map(|groups| serde_json::Value::from(groups).to_string())
+}
+
+/// Reads what [`groups_to_text`] writes; what cannot be read lets nothing be seen.
+pub(super) fn groups_of_text(text: Option<String>) -> Option<Vec<String>> {
+    text.map(|text| serde_json::from_str(&text).unwrap_or_default())
 }
 
 fn refresh_token(row: &Row<'_>) -> rusqlite::Result<RefreshToken> {

@@ -56,6 +56,12 @@ pub enum StoreError {
         /// The newest that this program knows.
         known: i64,
     },
+    /// The service that runs has another version than this command.
+    #[error("{path}: in use by a StreamPulse of another version; restart the service, then run this again", path = .path.display())]
+    OtherVersion {
+        /// The file.
+        path: PathBuf,
+    },
     /// A read or write failed at run time; what was committed before is still there.
     #[error("{path}: {detail}", path = .path.display())]
     Failed {
@@ -83,7 +89,7 @@ impl StoreError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::CannotWrite { .. } => 73,
-            Self::InUse { .. } => 69,
+            Self::InUse { .. } | Self::OtherVersion { .. } => 69,
             Self::Corrupt { .. } | Self::Foreign { .. } | Self::Newer { .. } => 65,
             Self::Failed { .. } | Self::Slow => 74,
             Self::Conflict { .. } | Self::Closed => 70,

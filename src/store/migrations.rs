@@ -1,7 +1,7 @@
 //! The tables, and how those of an earlier version become today's.
 
 /// One entry for each version, run in order from the database's `user_version` on. Never change one that was released.
-pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
 
 /// Heartbeats come in the order of time and are never changed. With the time first in the key they fill page after page
 /// (23 bytes each, measured), and each commit touches one page rather than one for each stream. Rollups are ordered the
@@ -269,4 +269,34 @@ CREATE TABLE meta (
     key TEXT PRIMARY KEY,
     value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+";
+
+/// Which groups an account sees, keys for programs, and who changed what.
+///
+/// `stream_groups`: names in a JSON list, NULL: every stream. `hash`: SHA-256 of the token, hexadecimal.
+const VERSION_5: &str = "
+ALTER TABLE users ADD COLUMN stream_groups TEXT;
+
+CREATE TABLE api_tokens (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    hash TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL UNIQUE,
+    role TEXT NOT NULL,
+    stream_groups TEXT,
+    created_ms INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    expires_ms INTEGER,
+    last_used_ms INTEGER
+) STRICT;
+
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_ms INTEGER NOT NULL,
+    username TEXT NOT NULL,
+    address TEXT,
+    action TEXT NOT NULL,
+    target TEXT NOT NULL,
+    details TEXT NOT NULL
+) STRICT;
+CREATE INDEX audit_by_time ON audit (at_ms);
 ";

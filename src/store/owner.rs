@@ -10,6 +10,9 @@ use rustix::process::{Gid, Uid, geteuid};
 
 use super::FILE_NAME;
 
+/// Other files of the state directory that a command may make.
+const OTHERS: [&str; 2] = ["lock", "jwt-secret"];
+
 /// Gives the database and what is beside it to whom the state directory belongs, when root runs this. A new directory of
 /// root's own stays: systemd gives that away as a whole, but one that has its owner already it does not look into.
 ///
@@ -26,7 +29,7 @@ pub fn give_to_owner(state_dir: &Path) -> io::Result<()> {
         return Ok(());
     }
     let endings = ["", "-wal", "-shm"].map(|ending| format!("{FILE_NAME}{ending}"));
-    for name in endings.iter().map(String::as_str).chain(["lock"]) {
+    for name in endings.iter().map(String::as_str).chain(OTHERS) {
         // The directory is in the hands of its owner, who may have put a link there to what is not theirs.
         let Ok(found) = statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
         let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile && found.st_nlink == 1;

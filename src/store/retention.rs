@@ -16,7 +16,7 @@ const MS_PER_DAY: i64 = 24 * MS_PER_HOUR;
 pub struct Retention {
     /// Raw heartbeats (`storage.heartbeats_days`).
     pub heartbeats_days: u32,
-    /// Hourly and daily figures, spans, transitions and closed incidents (`storage.rollup_days`).
+    /// Hourly and daily figures, spans, transitions, closed incidents and the audit log (`storage.rollup_days`).
     pub rollup_days: u32,
 }
 
@@ -25,7 +25,7 @@ pub struct Retention {
 pub struct Pruned {
     /// Raw heartbeats.
     pub heartbeats: usize,
-    /// Hourly and daily figures, spans, transitions, incidents.
+    /// Hourly and daily figures, spans, transitions, incidents, entries of the audit log.
     pub rollups: usize,
     /// Expired refresh tokens.
     pub tokens: usize,
@@ -49,6 +49,7 @@ const TOTALS: &str =
 const TRANSITIONS: &str =
     "DELETE FROM transitions WHERE id IN (SELECT id FROM transitions WHERE at_ms < ?1 ORDER BY at_ms LIMIT ?2)";
 const INCIDENTS: &str = "DELETE FROM incidents WHERE id IN (SELECT id FROM incidents WHERE closed_ms < ?1 LIMIT ?2)";
+const AUDIT: &str = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at_ms < ?1 ORDER BY at_ms LIMIT ?2)";
 const TOKENS: &str =
     "DELETE FROM refresh_tokens WHERE hash IN (SELECT hash FROM refresh_tokens WHERE expires_ms < ?1 LIMIT ?2)";
 
@@ -67,6 +68,7 @@ pub(super) async fn prune(store: &Store, now: Timestamp, keep: Retention) -> Res
         (TRANSITIONS, rollups_ms),
         (INCIDENTS, rollups_ms),
         (MAINTENANCE, rollups_ms),
+        (AUDIT, rollups_ms),
     ] {
         pruned.rollups += delete(store, sql, before).await?;
     }

@@ -15,15 +15,25 @@ use super::{FILE_NAME, StoreError, aside};
 const APPLICATION_ID: i64 = 0x5350_6c73;
 
 /// Tables that grow with time and streams.
-const LARGE_TABLES: &[&str] =
-    &["heartbeats", "rollups", "days", "reasons", "spans", "transitions", "evidence", "incidents", "incident_members"];
+const LARGE_TABLES: &[&str] = &[
+    "heartbeats",
+    "rollups",
+    "days",
+    "reasons",
+    "spans",
+    "transitions",
+    "evidence",
+    "incidents",
+    "incident_members",
+    "audit",
+];
 
 /// An opened database: what the writer needs.
 pub(super) struct Opened {
     pub(super) path: PathBuf,
     pub(super) connection: Connection,
-    /// Held as long as the connection.
-    pub(super) lock: File,
+    /// Held as long as the connection; `None` beside a service that holds it.
+    pub(super) lock: Option<File>,
 }
 
 /// Looks at the file, opens it and brings it to today's schema.
@@ -36,7 +46,22 @@ pub(super) fn open(dir: &Path, lock: File) -> Result<Opened, StoreError> {
         }
         other => other?,
     };
-    Ok(Opened { path, connection, lock })
+    Ok(Opened { path, connection, lock: Some(lock) })
+}
+
+/// Opens a database that a service has open, and which it has looked at: nothing is made, mended or migrated.
+pub(super) fn open_beside(dir: &Path) -> Result<Opened, StoreError> {
+    let path = dir.join(FILE_NAME);
+    let failed = |error: rusqlite::Error| StoreError::at_open(&path, &error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(&path, flags).map_err(failed)?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+    if version != MIGRATIONS.len() as i64 {
+        return Err(StoreError::OtherVersion { path });
+    }
+    connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;").map_err(failed)?;
+    Ok(Opened { path, connection, lock: None })
 }
 
 fn sound(path: &Path) -> Result<Connection, StoreError> {

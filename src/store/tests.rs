@@ -1,3 +1,4 @@
+mod accounts;
 mod migrations;
 mod register;
 mod rollups;
@@ -8,7 +9,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
-use crate::model::{Health, Reason, RefreshToken, Role, Stage, User};
+use crate::model::{Health, Reason, Stage};
+use accounts::{token, user};
 
 const NOON_MS: i64 = 1_760_011_200_000;
 
@@ -199,65 +201,6 @@ async fn prune_deletes_only_what_is_too_old() {
     assert_eq!(store.load_memory().await.unwrap()[&id("gate")].last_ok_at, Some(at_ms(5 * DAY_MS)));
 }
 
-fn user(name: &str) -> User {
-    User {
-        username: name.to_owned(),
-        password_hash: "$argon2id$…".to_owned(),
-        role: Role::Operator,
-        must_change_password: true,
-        token_generation: 1,
-    }
-}
-
-fn token(hash: &str, username: &str, family: &str) -> RefreshToken {
-    RefreshToken {
-        hash: hash.to_owned(),
-        username: username.to_owned(),
-        family: family.to_owned(),
-        expires_at: at_ms(1000),
-    }
-}
-
-#[tokio::test]
-async fn users_come_and_go_with_their_tokens() {
-    let dir = TempDir::new().unwrap();
-    let store = Store::open(dir.path()).await.unwrap();
-    assert_eq!(store.user("ann").await.unwrap(), None);
-    store.put_user(user("ann")).await.unwrap();
-    store.put_user(user("bob")).await.unwrap();
-    store.put_refresh_token(token("a1", "ann", "f1")).await.unwrap();
-    // A change of the user keeps the tokens.
-    let changed = User { role: Role::Admin, must_change_password: false, token_generation: 2, ..user("ann") };
-    store.put_user(changed.clone()).await.unwrap();
-    assert_eq!(store.user("ann").await.unwrap(), Some(changed.clone()));
-    assert_eq!(store.users().await.unwrap(), [changed, user("bob")]);
-    assert_eq!(store.take_refresh_token("a1", at_ms(0)).await.unwrap(), TakenToken::Fresh(token("a1", "ann", "f1")));
-    assert!(store.remove_user("ann").await.unwrap());
-    assert!(!store.remove_user("ann").await.unwrap());
-    assert_eq!(store.take_refresh_token("a1", at_ms(0)).await.unwrap(), TakenToken::Invalid);
-    let orphan = store.put_refresh_token(token("a2", "ann", "f1")).await;
-    assert!(matches!(orphan, Err(StoreError::Conflict { .. })), "{orphan:?}");
-}
-
-#[tokio::test]
-async fn a_refresh_token_is_good_for_one_use() {
-    let dir = TempDir::new().unwrap();
-    let store = Store::open(dir.path()).await.unwrap();
-    store.put_user(user("ann")).await.unwrap();
-    for (hash, family) in [("a1", "f1"), ("a2", "f1"), ("b1", "f2"), ("c1", "f3")] {
-        store.put_refresh_token(token(hash, "ann", family)).await.unwrap();
-    }
-    // Two at once: one wins.
-    let (one, two) = tokio::join!(store.take_refresh_token("a1", at_ms(5)), store.take_refresh_token("a1", at_ms(5)));
-    let used = TakenToken::Used { token: token("a1", "ann", "f1"), used_at: at_ms(5) };
-    assert_eq!([one.unwrap(), two.unwrap()], [TakenToken::Fresh(token("a1", "ann", "f1")), used]);
-    assert_eq!(store.revoke_refresh_family("f1").await.unwrap(), 2);
-    assert_eq!(store.take_refresh_token("a2", at_ms(5)).await.unwrap(), TakenToken::Invalid);
-    assert_eq!(store.take_refresh_token("b1", at_ms(1000)).await.unwrap(), TakenToken::Invalid, "expired");
-    assert_eq!(store.revoke_refresh_tokens_of("ann").await.unwrap(), 2);
-    assert_eq!(store.take_refresh_token("c1", at_ms(5)).await.unwrap(), TakenToken::Invalid);
-}
-
 #[tokio::test]
 async fn a_conflict_undoes_only_itself() {
     let dir = TempDir::new().unwrap();
@@ -430,7 +373,7 @@ async fn set_aside(dir: &TempDir, number: u32, bytes: &[u8], what: &str) {
 async fn a_database_that_is_not_sound_is_set_aside() {
     let dir = TempDir::new().unwrap();
     let store = Store::open(dir.path()).await.unwrap();
-    store.put_user(user("ann")).await.unwrap();
+    store.add_user(user("ann")).await.unwrap();
     record_all(&store, (0..5000).map(|n| record("gate", n, Reason::Ok))).await;
     store.close().await;
     let whole = std::fs::read(dir.path().join(FILE_NAME)).unwrap();

@@ -91,9 +91,9 @@ async fn one(call: Call, id: String) -> Result<Response, ApiError> {
 
 /// Every stream, every group, and the whole.
 async fn all(call: Call) -> Result<Response, ApiError> {
-    call.caller(Role::Viewer).await?;
+    let caller = call.caller(Role::Viewer).await?;
     let parts = &call.web.parts;
-    let rows = parts.status.all();
+    let rows = call.rows(&caller);
     let ids: Vec<&StreamId> = rows.iter().filter(|row| row.stream.enabled).map(|row| &row.stream.id).collect();
     let kept = parts.status.availability();
     let window = match known(&call, &kept) {

@@ -11,6 +11,7 @@ use serde_json::Value;
 use warp::filters::BoxedFilter;
 use warp::http::HeaderMap;
 use warp::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use warp::path::FullPath;
 use warp::{Filter, Rejection};
 
 use super::Web;
@@ -18,7 +19,10 @@ use super::accept::Peer;
 use super::auth::Caller;
 use super::errors::{ApiError, not_json, too_large};
 use super::headers;
+use crate::model::StreamId;
 use crate::model::url::percent_decode;
+use crate::monitor::StreamStatus;
+use crate::store::AuditEntry;
 
 /// No body of this API is larger: user names, passwords, tokens.
 const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -35,6 +39,7 @@ pub(super) struct Call {
     /// True for a method that changes something.
     pub(super) changes: bool,
     peer: Option<SocketAddr>,
+    path: String,
     query: String,
 }
 
@@ -55,7 +60,48 @@ impl Call {
     /// Takes down who changed what: `action` names it (`stream.create`), `target` is what was changed, `details` say how,
     /// never with a secret.
     pub(super) async fn audit(&self, caller: &Caller, action: &'static str, target: &str, details: Value) {
-        tracing::info!(by = caller.username, action, target, %details, "changed");
+        let address = self.address();
+        tracing::info!(by = caller.username, %address, action, target, %details, "changed");
+        let entry = AuditEntry {
+            id: 0,
+            at: self.web.parts.clock.now(),
+            by: caller.username.clone(),
+            address: Some(address.to_string()),
+            action: action.to_owned(),
+            target: target.to_owned(),
+            details,
+        };
+        // The change is made; that it is not in the log is no reason to say that it is not.
+        if let Err(error) = self.web.parts.store.audit(entry).await {
+            tracing::error!(%error, action, target, "a change is not in the audit log");
+        }
+    }
+
+    /// The path that is asked for, as it was sent.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Path and query as they were sent, without this parameter.
+    pub(super) fn target_without(&self, name: &str) -> String {
+        let is_other = |pair: &&str| !pair.is_empty() && pair.split('=').next() != Some(name);
+        let rest: Vec<&str> = self.query.split('&').filter(is_other).collect();
+        if rest.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, rest.join("&")) }
+    }
+
+    /// Every stream that the caller may know of, in the order of the configuration.
+    pub(super) fn rows(&self, caller: &Caller) -> Vec<Arc<StreamStatus>> {
+        let mut rows = self.web.parts.status.all();
+        if caller.groups.is_some() {
+            rows.retain(|row| caller.sees(&row.stream));
+        }
+        rows
+    }
+
+    /// True when the caller may know of the stream of this id.
+    pub(super) fn sees(&self, caller: &Caller, id: &StreamId) -> bool {
+        // One that is not configured any more is in no group.
+        caller.groups.is_none() || self.web.parts.status.get(id.as_str()).is_some_and(|row| caller.sees(&row.stream))
     }
 
     /// The value of a query parameter, percent-decoded; the first one counts. A plus is not a space here: it stands in
@@ -76,12 +122,14 @@ pub(super) fn call(web: &Arc<Web>) -> BoxedFilter<(Call,)> {
     warp::method()
         .and(warp::header::headers_cloned())
         .and(warp::ext::optional::<Peer>())
+        .and(warp::path::full())
         .and(query)
-        .map(move |method: warp::http::Method, headers, peer: Option<Peer>, query| Call {
+        .map(move |method: warp::http::Method, headers, peer: Option<Peer>, path: FullPath, query| Call {
             web: web.clone(),
             headers,
             changes: !method.is_safe(),
             peer: peer.map(|Peer(address)| address),
+            path: path.as_str().to_owned(),
             query,
         })
         .boxed()

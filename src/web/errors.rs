@@ -160,6 +160,12 @@ impl ApiError {
     }
 }
 
+impl From<WebError> for ApiError {
+    fn from(error: WebError) -> Self {
+        Self::internal(error)
+    }
+}
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the database did not answer a request");
@@ -180,6 +186,14 @@ impl Reply for ApiError {
         }
         response
     }
+}
+
+/// One clause as a sentence.
+pub(super) fn sentence(clause: &str) -> String {
+    let mut letters = clause.chars();
+    let mut sentence: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
+    sentence.push('.');
+    sentence
 }
 
 /// Either of the two, as an answer.

@@ -44,6 +44,13 @@ pub(super) fn limit(call: &Call, default: usize) -> Result<usize, ApiError> {
         .ok_or_else(|| ApiError::bad_request("bad_parameter", format!("limit must be a number from 1 to {MAX_LIMIT}.")))
 }
 
+/// A number, when one is given.
+pub(super) fn number(call: &Call, name: &str) -> Result<Option<i64>, ApiError> {
+    let Some(text) = call.query(name) else { return Ok(None) };
+    let bad = |_| ApiError::bad_request("bad_parameter", format!("{name} must be the next_cursor of the page before."));
+    text.parse().map(Some).map_err(bad)
+}
+
 /// A time, when one is given.
 pub(super) fn time(call: &Call, name: &str) -> Result<Option<Timestamp>, ApiError> {
     let Some(text) = call.query(name) else { return Ok(None) };

@@ -11,11 +11,12 @@ use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use warp::reply::{Reply, Response};
 
 use super::Web;
+use super::auth::Caller;
 use super::call::{Call, call, json_body, optional_json_body};
 use super::errors::{ApiError, json, respond};
 use super::history::{limit, time};
 use crate::model::{Acknowledgement, Cause, Health, Incident, Member, Reason, Role, Stage, StreamId};
-use crate::store::{EvidenceKind, IncidentQuery, Remark};
+use crate::store::{EvidenceKind, IncidentQuery, KeptEvidence, Remark};
 
 const DEFAULT_LIMIT: usize = 100;
 
@@ -128,12 +129,40 @@ pub(super) fn view(incident: &Incident, role: Role) -> View<'_> {
     }
 }
 
+/// What the caller may know of an incident; `None` when none of its streams is one that it sees.
+pub(super) fn visible(call: &Call, caller: &Caller, mut incident: Incident) -> Option<Incident> {
+    if caller.groups.is_none() {
+        return Some(incident);
+    }
+    let first = incident.members.first().map(|member| member.stream.clone());
+    incident.members.retain(|member| call.sees(caller, &member.stream));
+    // What was seen is told of the first stream, and may name its device.
+    if incident.members.first().map(|member| &member.stream) != first.as_ref() {
+        incident.detail.clear();
+    }
+    if let Cause::Parent(id) = &incident.cause
+        && !call.sees(caller, id)
+    {
+        incident.cause = Cause::Stream;
+    }
+    (!incident.members.is_empty()).then_some(incident)
+}
+
+/// The incident of this number that the caller may know of, or 404.
+async fn find(call: &Call, caller: &Caller, id: i64) -> Result<Incident, ApiError> {
+    let incident = call.web.parts.store.incident(id).await?;
+    incident.and_then(|incident| visible(call, caller, incident)).ok_or_else(|| no_such(id))
+}
+
 async fn list(call: Call) -> Result<Response, ApiError> {
     let caller = call.caller(Role::Viewer).await?;
     let bad = |message: &str| ApiError::bad_request("bad_parameter", message);
     let stream = match call.query("stream") {
         None => None,
-        Some(text) => Some(StreamId::new(&text).ok_or_else(|| ApiError::no_such_stream(&text))?),
+        Some(text) => {
+            let id = StreamId::new(&text).filter(|id| call.sees(&caller, id));
+            Some(id.ok_or_else(|| ApiError::no_such_stream(&text))?)
+        }
     };
     let open = match call.query("open").as_deref() {
         None => None,
@@ -152,20 +181,22 @@ async fn list(call: Call) -> Result<Response, ApiError> {
     let has_more = incidents.len() > limit;
     incidents.truncate(limit);
     let next_cursor = incidents.last().filter(|_| has_more).map(|incident| incident.id.to_string());
+    // A page may get shorter by that, and even empty; its cursor leads on all the same.
+    let incidents: Vec<Incident> =
+        incidents.into_iter().filter_map(|incident| visible(&call, &caller, incident)).collect();
     let views: Vec<_> = incidents.iter().map(|incident| view(incident, caller.role)).collect();
     Ok(json(&json!({"incidents": views, "next_cursor": next_cursor})))
 }
 
 async fn one(call: Call, id: i64) -> Result<Response, ApiError> {
     let caller = call.caller(Role::Viewer).await?;
-    let store = &call.web.parts.store;
-    let incident = store.incident(id).await?.ok_or_else(|| no_such(id))?;
-    let evidence: Vec<Value> = store
-        .evidence(id)
-        .await?
+    let incident = find(&call, &caller, id).await?;
+    let pieces = call.web.parts.store.evidence(id).await?;
+    let evidence: Vec<Value> = pieces
         .into_iter()
         // The exchange names the device's address.
         .filter(|piece| piece.kind != EvidenceKind::Exchange || caller.role >= Role::Operator)
+        .filter(|piece| call.sees(&caller, &piece.stream))
         .map(|piece| {
             let picture = piece.text.is_none().then(|| format!("/api/incidents/{id}/evidence/{}.jpg", piece.number));
             let mut value = json!(piece);
@@ -179,7 +210,7 @@ async fn one(call: Call, id: i64) -> Result<Response, ApiError> {
 }
 
 async fn picture(call: Call, id: i64, file: &str) -> Result<Response, ApiError> {
-    call.caller(Role::Viewer).await?;
+    let caller = call.caller(Role::Viewer).await?;
     let gone = || {
         ApiError::not_found(
             "no_picture",
@@ -187,6 +218,11 @@ async fn picture(call: Call, id: i64, file: &str) -> Result<Response, ApiError> 
         )
     };
     let number = file.strip_suffix(".jpg").and_then(|number| number.parse().ok()).ok_or_else(gone)?;
+    if caller.groups.is_some() {
+        let pieces = call.web.parts.store.evidence(id).await?;
+        let is_seen = |piece: &KeptEvidence| piece.number == number && call.sees(&caller, &piece.stream);
+        pieces.iter().any(is_seen).then_some(()).ok_or_else(gone)?;
+    }
     let (jpeg, taken_at) = call.web.parts.store.evidence_picture(id, number).await?.ok_or_else(gone)?;
     let mut response = HttpResponse::new(jpeg).into_response();
     let headers = response.headers_mut();
@@ -203,10 +239,14 @@ async fn remark(call: Call, id: i64, body: Result<Said, ApiError>, acknowledge: 
         let message = format!("note and action hold at most {MAX_TEXT_CHARS} characters.");
         return Err(ApiError::bad_request("text_too_long", message));
     }
+    find(&call, &caller, id).await?;
     let at = call.web.parts.clock.now();
     let acknowledged = acknowledge.then(|| Acknowledgement { by: caller.username.clone(), at });
     let remark = Remark { acknowledged, note, action };
-    let incident = call.web.parts.store.remark(id, remark).await?.ok_or_else(|| no_such(id))?;
+    let incident = call.web.parts.store.remark(id, remark).await?;
+    let incident = incident.and_then(|incident| visible(&call, &caller, incident)).ok_or_else(|| no_such(id))?;
+    let action = if acknowledge { "incident.acknowledge" } else { "incident.change" };
+    call.audit(&caller, action, &id.to_string(), json!({"note": incident.note, "action": incident.action})).await;
     Ok(json(&view(&incident, caller.role)))
 }
 

@@ -11,6 +11,7 @@ use warp::http::StatusCode;
 use warp::reply::Response;
 
 use super::Web;
+use super::auth::Caller;
 use super::call::{Call, call, json_body};
 use super::errors::{ApiError, json, json_with, respond};
 use crate::model::{Role, StreamId};
@@ -57,17 +58,26 @@ struct Wanted {
 }
 
 async fn list(call: Call) -> Result<Response, ApiError> {
-    call.caller(Role::Viewer).await?;
+    let caller = call.caller(Role::Viewer).await?;
     let parts = &call.web.parts;
     let now = parts.clock.now();
-    let announced: Vec<Value> = parts.store.announced(now).await?.iter().map(view).collect();
-    let rows = parts.status.all();
+    let announced = parts.store.announced(now).await?;
+    let announced: Vec<Value> =
+        announced.into_iter().filter_map(|work| visible(&call, &caller, work)).map(|work| view(&work)).collect();
+    let rows = call.rows(&caller);
     let streams: serde_json::Map<String, Value> = rows
         .iter()
         .filter(|row| row.stream.enabled)
         .filter_map(|row| Some((row.stream.id.to_string(), json!(row.maintenance_until?))))
         .collect();
     Ok(json(&json!({"announced": announced, "streams_in_maintenance_until": streams, "now": now})))
+}
+
+/// What the caller may know of announced work; `None` when it is none of its streams'.
+fn visible(call: &Call, caller: &Caller, mut work: Announced) -> Option<Announced> {
+    let of_every_stream = work.streams.is_empty();
+    work.streams.retain(|id| call.sees(caller, id));
+    (of_every_stream || !work.streams.is_empty()).then_some(work)
 }
 
 async fn announce(call: Call, body: Result<Wanted, ApiError>) -> Result<Response, ApiError> {
@@ -94,23 +104,41 @@ async fn announce(call: Call, body: Result<Wanted, ApiError>) -> Result<Response
     }
     let stream = |text: &String| {
         StreamId::new(text)
-            .filter(|id| call.web.parts.status.get(id.as_str()).is_some())
+            .filter(|id| call.web.parts.status.get(id.as_str()).is_some_and(|row| caller.sees(&row.stream)))
             .ok_or_else(|| ApiError::no_such_stream(text))
     };
-    let streams = wanted.streams.iter().map(stream).collect::<Result<Vec<_>, _>>()?;
-    let mut work = Announced { id: 0, streams, from, until, by: caller.username, note: wanted.note };
+    let mut streams = wanted.streams.iter().map(stream).collect::<Result<Vec<_>, _>>()?;
+    if streams.is_empty() && caller.groups.is_some() {
+        // Every stream is every one that the caller sees.
+        streams = call.rows(&caller).iter().map(|row| row.stream.id.clone()).collect();
+        if streams.is_empty() {
+            return Err(bad("None of your groups has a stream."));
+        }
+    }
+    let mut work = Announced { id: 0, streams, from, until, by: caller.username.clone(), note: wanted.note };
     work.id = call.web.parts.monitor.announce(work.clone()).await.map_err(refused)?;
+    call.audit(&caller, "maintenance.announce", &work.id.to_string(), view(&work)).await;
     Ok(json_with(StatusCode::CREATED, &view(&work)))
 }
 
 async fn end(call: Call, id: i64) -> Result<Response, ApiError> {
-    call.caller(Role::Operator).await?;
-    if call.web.parts.monitor.end_announced(id).await.map_err(refused)? {
-        Ok(json(&json!({"ended": id})))
-    } else {
+    let caller = call.caller(Role::Operator).await?;
+    let none = || {
         let message = format!("There is no announced maintenance with the number {id} that goes on.");
-        Err(ApiError::not_found("no_such_maintenance", message))
+        ApiError::not_found("no_such_maintenance", message)
+    };
+    if caller.groups.is_some() {
+        // Whose streams are also others' is for others to end.
+        let announced = call.web.parts.store.announced(call.web.parts.clock.now()).await?;
+        let is_theirs =
+            |work: &Announced| !work.streams.is_empty() && work.streams.iter().all(|id| call.sees(&caller, id));
+        announced.iter().any(|work| work.id == id && is_theirs(work)).then_some(()).ok_or_else(none)?;
     }
+    if !call.web.parts.monitor.end_announced(id).await.map_err(refused)? {
+        return Err(none());
+    }
+    call.audit(&caller, "maintenance.end", &id.to_string(), json!({})).await;
+    Ok(json(&json!({"ended": id})))
 }
 
 fn view(work: &Announced) -> Value {

@@ -35,11 +35,11 @@ pub enum FirstPassword {
     Generated(PathBuf),
     /// From the file that `STREAMPULSE_ADMIN_PASSWORD_FILE` names.
     Preset,
-    /// There are accounts already.
+    /// There is an administrator already.
     Exists,
 }
 
-/// Makes the account `admin` when there is no account at all. Its password is the one in the file that
+/// Makes the account `admin` when there is no administrator. Its password is the one in the file that
 /// `STREAMPULSE_ADMIN_PASSWORD_FILE` names, else a random one, written to `<state>/initial-password` (0600).
 ///
 /// # Errors
@@ -58,7 +58,10 @@ pub async fn ensure_first_account_from(
     state_dir: &Path,
     preset: Option<&Path>,
 ) -> Result<FirstPassword, WebError> {
-    if !store.users().await?.is_empty() {
+    // Accounts may have been made by the command line before the first start; without an administrator nobody could make
+    // the others.
+    let users = store.users().await?;
+    if users.iter().any(|user| user.role == Role::Admin || user.username == FIRST_USER) {
         return Ok(FirstPassword::Exists);
     }
     let file = initial_password_file(state_dir);
@@ -81,16 +84,28 @@ pub async fn ensure_first_account_from(
         username: FIRST_USER.to_owned(),
         password_hash: hash,
         role: Role::Admin,
+        groups: None,
         must_change_password: outcome != FirstPassword::Preset,
         token_generation: 0,
     };
-    store.put_user(user).await?;
+    store.add_user(user).await?;
     Ok(outcome)
 }
 
 /// Where the first password lies until it is changed.
-pub(super) fn initial_password_file(state_dir: &Path) -> PathBuf {
+fn initial_password_file(state_dir: &Path) -> PathBuf {
     state_dir.join(FIRST_PASSWORD_FILE)
+}
+
+/// Removes the file with the first password, which is not good any more.
+pub async fn remove_initial_password(state_dir: &Path) {
+    let file = initial_password_file(state_dir);
+    match tokio::fs::remove_file(&file).await {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(file = %file.display(), %error, "the first password is not good any more, but its file could not be removed");
+        }
+        _ => {}
+    }
 }
 
 /// What is wrong with a new password, for a person.
@@ -109,8 +124,11 @@ pub fn check_new_password(password: &str, username: &str) -> Result<(), String> 
     }
 }
 
-/// Four groups of five: 99 bits.
-fn generate() -> Result<String, WebError> {
+/// A random password that is easy to type: four groups of five, 99 bits.
+///
+/// # Errors
+/// When the kernel gives no random numbers.
+pub fn generate() -> Result<String, WebError> {
     let mut groups = Vec::new();
     while groups.len() < 4 {
         let mut group = String::new();
@@ -157,11 +175,20 @@ impl Passwords {
         }
     }
 
+    /// [`Self::hash`], refused when too many wait already.
+    pub(super) async fn hash_for_request(&self, password: Secret) -> Result<String, ApiError> {
+        let _place = self.place()?;
+        Ok(self.hash(password).await?)
+    }
+
+    fn place(&self) -> Result<tokio::sync::OwnedSemaphorePermit, ApiError> {
+        let busy = |_| ApiError::unavailable("busy", "Too many sign-ins at once; try again in a moment.");
+        self.waiting.clone().try_acquire_owned().map_err(busy)
+    }
+
     /// True when the password is the one of `hash`. Without a hash (an unknown user) it costs the same and is false.
     pub(super) async fn verify(&self, password: Secret, hash: Option<String>) -> Result<bool, ApiError> {
-        let Ok(_place) = self.waiting.clone().try_acquire_owned() else {
-            return Err(ApiError::unavailable("busy", "Too many sign-ins at once; try again in a moment."));
-        };
+        let _place = self.place()?;
         let slot = self.running.clone().acquire_owned().await;
         let verified = tokio::task::spawn_blocking(move || {
             let _slot = slot;

@@ -22,8 +22,10 @@ use warp::http::{Response as HttpResponse, StatusCode};
 use warp::reply::{Reply, Response};
 
 use super::Web;
+use super::auth::Caller;
 use super::call::{Call, call};
 use super::errors::{ApiError, json, respond};
+use super::incidents::visible;
 use crate::health::report::{Period, Report, Watched, report};
 use crate::model::{Cause, Incident, Month, Role, StateTimes, StreamId};
 use crate::store::{IncidentQuery, Store};
@@ -164,7 +166,7 @@ async fn one(call: Call, file: &str) -> Result<Response, ApiError> {
     };
     let months = Months::of(&call).await?;
     let Some(month) = month else { return redirect(&address(months.current, form)) };
-    let sheet = sheet(&call, months, month, caller.role).await?;
+    let sheet = sheet(&call, months, month, &caller).await?;
     // A large fleet's page is megabytes of text: not on a thread that others wait for.
     let write = move || {
         let text = match form {
@@ -228,17 +230,20 @@ impl Months {
     }
 }
 
-async fn sheet(call: &Call, months: Months, month: Month, role: Role) -> Result<Sheet, ApiError> {
+async fn sheet(call: &Call, months: Months, month: Month, caller: &Caller) -> Result<Sheet, ApiError> {
     let (from, to) = month.bounds(&months.zone).filter(|_| months.has(month)).ok_or_else(no_such_report)?;
     let period = Period { from, to, now: months.now };
     let parts = &call.web.parts;
-    let times = parts.store.state_times(from, period.until()).await?;
+    let mut times = parts.store.state_times(from, period.until()).await?;
+    times.retain(|id, _| call.sees(caller, id));
     let incidents = incidents(&parts.store, &period).await?;
-    let (streams, removed) = watched(call, &period, times, &incidents);
+    let incidents: Vec<Incident> =
+        incidents.into_iter().filter_map(|incident| visible(call, caller, incident)).collect();
+    let (streams, removed) = watched(call, caller, &period, times, &incidents);
     let beside = [month.previous(), month.next()].map(|month| month.filter(|month| months.has(*month)));
     let make = move || report(period, streams, incidents);
     let report = tokio::task::spawn_blocking(make).await.map_err(ApiError::internal)?;
-    Ok(Sheet { month, report, role, zone: months.zone, zone_name: months.zone_name, removed, beside })
+    Ok(Sheet { month, report, role: caller.role, zone: months.zone, zone_name: months.zone_name, removed, beside })
 }
 
 /// Every incident that was open in the period.
@@ -262,6 +267,7 @@ async fn incidents(store: &Store, period: &Period) -> Result<Vec<Incident>, ApiE
 /// that goes on every stream that is switched on belongs to it; in one that is over, those of which something is known.
 fn watched(
     call: &Call,
+    caller: &Caller,
     period: &Period,
     mut times: HashMap<StreamId, StateTimes>,
     incidents: &[Incident],
@@ -269,7 +275,7 @@ fn watched(
     let mut members: HashSet<&StreamId> =
         incidents.iter().flat_map(|i| &i.members).map(|member| &member.stream).collect();
     let mut streams = Vec::new();
-    for row in call.web.parts.status.all() {
+    for row in call.rows(caller) {
         let stream = &row.stream;
         let known = times.remove(&stream.id).filter(|times| times.covered_ms() > 0);
         let is_member = members.remove(&stream.id);

@@ -1,5 +1,6 @@
 //! How the service itself is: `/healthz`, `/readyz`, `/api/health`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -13,6 +14,7 @@ use super::call::{Call, call};
 use super::errors::{ApiError, json, json_with, respond};
 use crate::model::stage::to_ms;
 use crate::model::{Health, Role};
+use crate::monitor::StreamStatus;
 
 /// The routes of this file.
 pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
@@ -33,13 +35,22 @@ fn readyz(call: &Call) -> Response {
     }
 }
 
+fn count(rows: &[Arc<StreamStatus>]) -> HashMap<Health, usize> {
+    let mut counts = HashMap::new();
+    for row in rows.iter().filter(|row| row.stream.enabled) {
+        *counts.entry(row.state.health).or_default() += 1;
+    }
+    counts
+}
+
 async fn health(call: Call) -> Result<Response, ApiError> {
     let caller = call.caller(Role::Viewer).await?;
     let parts = &call.web.parts;
     let measures = parts.scheduler.measures();
-    // The warnings name devices by their addresses.
-    let warnings = if caller.role >= Role::Operator { parts.scheduler.warnings() } else { Vec::new() };
-    let counts = parts.status.counts();
+    // The warnings name devices by their addresses, also those of streams that a caller with groups may not know of.
+    let sees_devices = caller.role >= Role::Operator && caller.groups.is_none();
+    let warnings = if sees_devices { parts.scheduler.warnings() } else { Vec::new() };
+    let counts = count(&call.rows(&caller));
     let streams: Map<String, Value> =
         Health::ALL.iter().map(|h| (h.as_str().to_owned(), counts.get(h).copied().unwrap_or(0).into())).collect();
     let mut answer = json!({
@@ -62,9 +73,13 @@ async fn health(call: Call) -> Result<Response, ApiError> {
     });
     if let Value::Object(answer) = &mut answer {
         answer.extend((parts.facts)());
-        if caller.role < Role::Operator {
+        if !sees_devices {
             // It names an address.
             answer.remove("network");
+        }
+        if caller.groups.is_some() {
+            // Its problems name streams.
+            answer.remove("configuration");
         }
     }
     Ok(json(&answer))

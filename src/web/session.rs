@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
+use serde_json::json as object;
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::http::header::{HeaderValue, SET_COOKIE};
@@ -14,12 +15,12 @@ use warp::reply::{Reply, Response};
 use super::Web;
 use super::auth::{ACCESS_COOKIE, ACCESS_HINT_COOKIE, REFRESH_COOKIE, SESSION_HINT_COOKIE};
 use super::call::{Call, call, json_body, optional_json_body};
-use super::errors::{ApiError, json, respond};
+use super::errors::{ApiError, json, respond, sentence};
 use super::headers::cookie;
-use super::passwords::{FIRST_USER, check_new_password, initial_password_file};
+use super::passwords::{FIRST_USER, check_new_password, remove_initial_password};
 use super::tokens::{ACCESS_LIFETIME, random_text, token_hash};
 use crate::model::{RefreshToken, Role, Secret, User};
-use crate::store::TakenToken;
+use crate::store::{TakenToken, UserChange, UserChanged};
 
 /// How long a refresh token is good; every use gives a new one.
 const REFRESH_LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -50,7 +51,7 @@ struct Refresh {
 /// Reads into a [`Secret`], so that no `Debug` of a request shows it.
 #[derive(Deserialize)]
 #[serde(from = "String")]
-struct SecretText(Secret);
+pub(super) struct SecretText(pub(super) Secret);
 
 impl From<String> for SecretText {
     fn from(text: String) -> Self {
@@ -162,7 +163,9 @@ fn refresh_token(call: &Call, body: Refresh) -> Result<String, ApiError> {
 /// Ends the session. Signing out when nobody is signed in is no mistake.
 async fn logout(call: Call, body: Result<Refresh, ApiError>) -> Result<Response, ApiError> {
     let body = body?;
-    if let Ok(caller) = call.caller_of_any_kind().await {
+    if let Ok(caller) = call.caller_of_any_kind().await
+        && !caller.is_program()
+    {
         end(&call, &caller.family).await?;
     }
     if let Ok(token) = refresh_token(&call, body) {
@@ -185,6 +188,9 @@ async fn end(call: &Call, family: &str) -> Result<(), ApiError> {
 
 async fn password(call: Call, body: Result<NewPassword, ApiError>) -> Result<Response, ApiError> {
     let caller = call.caller_of_any_kind().await?;
+    if caller.is_program() {
+        return Err(ApiError::forbidden("no_password", "An API token has no password; revoke it and make another."));
+    }
     let NewPassword { current_password, new_password } = body?;
     let user = check(&call, &caller.username, current_password.0.clone()).await?;
     let problem = match check_new_password(new_password.0.expose(), &user.username) {
@@ -193,32 +199,18 @@ async fn password(call: Call, body: Result<NewPassword, ApiError>) -> Result<Res
         }
         checked => checked,
     };
-    problem.map_err(|message| {
-        let mut letters = message.chars();
-        let sentence: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
-        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_password", format!("{sentence}."))
-    })?;
-    let password_hash = call.web.passwords.hash(new_password.0).await.map_err(ApiError::internal)?;
-    let changed =
-        User { password_hash, must_change_password: false, token_generation: user.token_generation + 1, ..user };
-    call.web.parts.store.put_user(changed.clone()).await?;
-    call.web.parts.store.revoke_refresh_tokens_of(&changed.username).await?;
+    problem.map_err(|message| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_password", sentence(&message)))?;
+    let password_hash = call.web.passwords.hash_for_request(new_password.0).await?;
+    let change = UserChange { password: Some((password_hash, false)), ..UserChange::default() };
+    let UserChanged::Done(changed) = call.web.parts.store.change_user(&user.username, change).await? else {
+        return Err(refused());
+    };
+    call.audit(&caller, "password.change", &changed.username, object!({})).await;
     call.web.sessions.forget(&changed.username);
     if changed.username == FIRST_USER {
-        remove_initial_password(&call).await;
+        remove_initial_password(&call.web.parts.state_dir).await;
     }
-    tracing::info!(username = changed.username, "a password was changed; the account's sessions are ended");
     open_session(&call, &changed, None).await
-}
-
-async fn remove_initial_password(call: &Call) {
-    let file = initial_password_file(&call.web.parts.state_dir);
-    match tokio::fs::remove_file(&file).await {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            tracing::warn!(file = %file.display(), %error, "the first password is not good any more, but its file could not be removed");
-        }
-        _ => {}
-    }
 }
 
 /// New tokens, in the answer and as cookies.
@@ -228,8 +220,12 @@ async fn open_session(call: &Call, user: &User, family: Option<String>) -> Resul
         Some(family) => family,
         None => random_text().map_err(ApiError::internal)?,
     };
-    let access =
-        call.web.keys.issue(&user.username, user.token_generation, &family, now).map_err(ApiError::internal)?;
+    let access = call
+        .web
+        .keys
+        .current()
+        .issue(&user.username, user.token_generation, &family, now)
+        .map_err(ApiError::internal)?;
     let refresh = random_text().map_err(ApiError::internal)?;
     let stored = RefreshToken {
         hash: token_hash(&refresh),

@@ -25,8 +25,12 @@ pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
 
 async fn status(call: Call) -> Result<Response, ApiError> {
     let public = call.web.parts.config.borrow().web.public_status;
-    let role = if public { Role::Viewer } else { call.caller(Role::Viewer).await?.role };
-    let rows = call.web.parts.status.all();
+    let (role, rows) = if public {
+        (Role::Viewer, call.web.parts.status.all())
+    } else {
+        let caller = call.caller(Role::Viewer).await?;
+        (caller.role, call.rows(&caller))
+    };
     let streams: Map<String, Value> = rows.iter().map(|row| (row.stream.name.clone(), entry(row, role))).collect();
     Ok(json(&streams))
 }

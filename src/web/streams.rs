@@ -40,7 +40,7 @@ pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
 
 async fn list(call: Call) -> Result<Response, ApiError> {
     let caller = call.caller(Role::Viewer).await?;
-    let rows = call.web.parts.status.all();
+    let rows = call.rows(&caller);
     let summary = |row: &Arc<StreamStatus>| {
         view::summary(row, caller.role, view::LISTED_HEARTBEATS, call.web.paused_until(&row.stream.id))
     };
@@ -68,6 +68,7 @@ async fn reference(call: Call, id: String) -> Result<Response, ApiError> {
     if !call.web.parts.monitor.take_reference(&row.stream.id) {
         return Err(ApiError::unavailable("busy", "Too many requests wait; try again in a moment."));
     }
+    call.audit(&caller, "stream.reference", row.stream.id.as_str(), json!({})).await;
     let report = probe_now(&call, &row).await?;
     Ok(json(&view::report(&row, &report, None, caller.role)))
 }

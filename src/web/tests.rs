@@ -154,10 +154,11 @@ impl Server {
             username: username.to_owned(),
             password_hash,
             role,
+            groups: None,
             must_change_password: false,
             token_generation: 0,
         };
-        self.store.put_user(user).await.unwrap();
+        assert!(self.store.add_user(user).await.unwrap());
     }
 
     async fn send(&self, request: &str) -> Answer {

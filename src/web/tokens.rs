@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -19,6 +20,10 @@ use super::errors::WebError;
 pub(super) const ACCESS_LIFETIME: Duration = Duration::from_secs(600);
 const ISSUER: &str = "streampulse";
 const AUDIENCE: &str = "streampulse-api";
+/// Of signed links: no access token is one, and no link is an access token.
+const LINK_AUDIENCE: &str = "streampulse-link";
+/// What API tokens begin with, so that people and secret scanners know them.
+pub(super) const API_TOKEN_PREFIX: &str = "sp_";
 const KEY_BYTES: usize = 32;
 const KEY_FILE: &str = "jwt-secret";
 
@@ -49,6 +54,22 @@ pub(super) struct Claims {
     pub(super) fam: String,
 }
 
+/// What a signed link says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LinkClaims {
+    iss: String,
+    aud: String,
+    /// Whose rights it has.
+    pub(super) sub: String,
+    /// Seconds since 1970.
+    pub(super) exp: i64,
+    /// The account's token generation when it was signed.
+    #[serde(rename = "gen")]
+    pub(super) generation: i64,
+    /// Path and parameters, all of them but the signature.
+    pub(super) target: String,
+}
+
 /// Why a token was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenError {
@@ -59,12 +80,21 @@ pub(super) enum TokenError {
 }
 
 impl Keys {
+    /// Makes a new key in the place of the one that is there. A service that runs takes it up within seconds; access
+    /// tokens and signed links of before are not good any more, sessions go on with their refresh tokens.
+    ///
+    /// # Errors
+    /// When the file cannot be written; the old key stays then.
+    pub fn rotate(state_dir: &Path) -> Result<(), WebError> {
+        write_private(&secret_file(state_dir), &random_bytes::<KEY_BYTES>()?)
+    }
+
     /// Reads `<state>/jwt-secret`, or makes it (32 random bytes, mode 0600), and tries it once.
     ///
     /// # Errors
     /// When the file cannot be read or written, or is not a key.
     pub fn load_or_create(state_dir: &Path) -> Result<Self, WebError> {
-        let path = state_dir.join(KEY_FILE);
+        let path = secret_file(state_dir);
         let secret = match fs::read(&path) {
             Ok(secret) => {
                 let file = |source| WebError::File { action: "read", path: path.clone(), source };
@@ -135,23 +165,52 @@ impl Keys {
         encode(&header, &claims, &self.encoding)
     }
 
+    /// The signature of a link to `target` with the rights of an account, good until `expires_at`.
+    pub(super) fn sign_link(
+        &self,
+        subject: &str,
+        generation: i64,
+        target: &str,
+        expires_at: Timestamp,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
+        let claims = LinkClaims {
+            iss: ISSUER.to_owned(),
+            aud: LINK_AUDIENCE.to_owned(),
+            sub: subject.to_owned(),
+            exp: expires_at.as_second(),
+            generation,
+            target: target.to_owned(),
+        };
+        let mut header = Header::new(Algorithm::HS256);
+        header.kid = Some(self.id.clone());
+        encode(&header, &claims, &self.encoding)
+    }
+
+    /// Takes the signature of a link apart when everything about it is right. What it is a link to is for the caller to
+    /// compare.
+    pub(super) fn verify_link(&self, signature: &str, now: Timestamp) -> Result<LinkClaims, TokenError> {
+        let claims: LinkClaims = self.decode(signature, LINK_AUDIENCE)?;
+        if claims.exp <= now.as_second() { Err(TokenError::Expired) } else { Ok(claims) }
+    }
+
     /// Takes a token apart when everything about it is right.
     pub(super) fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
+        let claims: Claims = self.decode(token, AUDIENCE)?;
+        if claims.exp <= now.as_second() { Err(TokenError::Expired) } else { Ok(claims) }
+    }
+
+    fn decode<T: DeserializeOwned>(&self, token: &str, audience: &str) -> Result<T, TokenError> {
         let header = decode_header(token).map_err(|_| TokenError::Invalid)?;
         if header.alg != Algorithm::HS256 || header.kid.as_deref() != Some(self.id.as_str()) {
             return Err(TokenError::Invalid);
         }
         let mut validation = Validation::new(Algorithm::HS256);
-        // By our own clock, below.
+        // By our own clock.
         validation.validate_exp = false;
         validation.set_issuer(&[ISSUER]);
-        validation.set_audience(&[AUDIENCE]);
+        validation.set_audience(&[audience]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        match decode::<Claims>(token, &self.decoding, &validation) {
-            Ok(data) if data.claims.exp <= now.as_second() => Err(TokenError::Expired),
-            Ok(data) => Ok(data.claims),
-            Err(_) => Err(TokenError::Invalid),
-        }
+        decode(token, &self.decoding, &validation).map(|data| data.claims).map_err(|_| TokenError::Invalid)
     }
 }
 
@@ -159,6 +218,21 @@ impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Keys").field("id", &self.id).finish_non_exhaustive()
     }
+}
+
+/// Where the signing key lies.
+pub(super) fn secret_file(state_dir: &Path) -> PathBuf {
+    state_dir.join(KEY_FILE)
+}
+
+/// A new API token and the hash under which it is kept. It is shown once and nowhere kept.
+///
+/// # Errors
+/// When the kernel gives no random numbers.
+pub fn new_api_token() -> Result<(String, String), WebError> {
+    let token = format!("{API_TOKEN_PREFIX}{}", random_text()?);
+    let hash = token_hash(&token);
+    Ok((token, hash))
 }
 
 /// Random bytes from the kernel.
