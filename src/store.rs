@@ -44,6 +44,7 @@ pub use accounts::{TakenToken, UserChange, UserChanged};
 pub use audit::{AuditEntry, AuditQuery};
 pub use error::StoreError;
 pub use evidence::{Evidence, EvidenceKind, KeptEvidence};
+pub use heartbeats::{HeartbeatPage, PagePosition};
 pub use import::{Counts, ImportError, ImportOptions, Imported, ImportedLog, Original, Progress, Target};
 pub use incidents::{IncidentQuery, Remark};
 pub use maintenance::Announced;
@@ -228,6 +229,22 @@ impl Store {
     pub async fn history(&self, stream: &StreamId, query: HistoryQuery) -> Result<HistoryPage, StoreError> {
         let stream = stream.clone();
         self.inner.readers.read(move |conn| heartbeats::history(conn, &stream, &query)).await
+    }
+
+    /// Heartbeats of all streams in the order of time, from `from` on and before `to`: at most `limit`, after those of an
+    /// earlier page. Each page is a short read of its own, so that a long export keeps nothing back.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be read.
+    pub async fn heartbeat_page(
+        &self,
+        from: Option<Timestamp>,
+        to: Timestamp,
+        after: Option<PagePosition>,
+        limit: usize,
+    ) -> Result<HeartbeatPage, StoreError> {
+        let limit = limit.clamp(1, LONGEST_PAGE);
+        self.inner.readers.read(move |conn| heartbeats::page(conn, from, to, after, limit)).await
     }
 
     /// Counts of all streams, in whole hours beginning with the one that `since` falls into. Costs one row an hour.

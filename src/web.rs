@@ -11,15 +11,19 @@ mod audit;
 mod auth;
 mod availability;
 mod call;
+mod csv_rows;
 mod errors;
 mod event_log;
 mod events;
+mod export;
 mod headers;
 mod history;
 mod incidents;
 mod key_ring;
 mod links;
 mod maintenance;
+mod openapi;
+mod originals;
 mod passwords;
 mod prometheus;
 mod reports;
@@ -171,6 +175,12 @@ fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
         .or(status::routes(web))
         .unify()
         .or(events::routes(web))
+        .unify()
+        .or(export::routes(web))
+        .unify()
+        .or(openapi::routes(web))
+        .unify()
+        .or(originals::routes(web))
         .unify()
         .or(prometheus::routes(web))
         .unify()

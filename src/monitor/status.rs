@@ -187,7 +187,7 @@ impl StatusTable {
     }
 
     /// Tells the listeners.
-    pub(super) fn tell(&self, event: Event) {
+    pub(crate) fn tell(&self, event: Event) {
         // Fails only when nobody listens.
         let _ = self.events.send(event);
     }

@@ -124,6 +124,58 @@ pub(super) fn history(connection: &Connection, id: &StreamId, query: &HistoryQue
     Ok(page)
 }
 
+/// Where the next page of [`page`] begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PagePosition {
+    at_ms: i64,
+    stream: i64,
+}
+
+/// Heartbeats of all streams in the order of time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HeartbeatPage {
+    /// Whose and what, the oldest first.
+    pub rows: Vec<(StreamId, Heartbeat)>,
+    /// Ask again with this; `None`: that was all.
+    pub next: Option<PagePosition>,
+}
+
+/// The heartbeats from `from` on and before `to`, at most `limit`, after those of an earlier page.
+pub(super) fn page(
+    connection: &Connection,
+    from: Option<Timestamp>,
+    to: Timestamp,
+    after: Option<PagePosition>,
+    limit: usize,
+) -> rusqlite::Result<HeartbeatPage> {
+    let first = PagePosition { at_ms: from.map_or(i64::MIN, ceil_ms), stream: i64::MIN };
+    let after = after.unwrap_or(first);
+    let mut statement = connection.prepare_cached(
+        "SELECT at_ms, reason, stage, latency_ms, health, stream FROM heartbeats
+         WHERE (at_ms, stream) > (?1, ?2) AND at_ms < ?3 ORDER BY at_ms, stream LIMIT ?4",
+    )?;
+    let mut id_of = connection.prepare_cached("SELECT id FROM streams WHERE key = ?1")?;
+    let mut ids: HashMap<i64, StreamId> = HashMap::new();
+    let mut page = HeartbeatPage::default();
+    let mut rows = statement.query(params![after.at_ms, after.stream, ceil_ms(to), limit as i64])?;
+    while let Some(row) = rows.next()? {
+        let key = row.get(5)?;
+        let id = match ids.get(&key) {
+            Some(id) => id.clone(),
+            None => {
+                let id = id_of.query_row([key], |row| stream_id(row, 0))?;
+                ids.insert(key, id.clone());
+                id
+            }
+        };
+        page.rows.push((id, heartbeat(row)?));
+        if page.rows.len() == limit {
+            page.next = Some(PagePosition { at_ms: row.get(0)?, stream: key });
+        }
+    }
+    Ok(page)
+}
+
 /// The first whole millisecond that is not before this time.
 fn ceil_ms(time: Timestamp) -> i64 {
     time.as_millisecond() + i64::from(time.subsec_nanosecond().rem_euclid(1_000_000) > 0)

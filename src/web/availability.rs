@@ -14,6 +14,7 @@ use warp::reply::Response;
 use super::Web;
 use super::call::{Call, call};
 use super::errors::{ApiError, json, respond};
+use super::history::flag;
 use super::streams::row;
 use crate::model::{Role, Span, StateTimes, StreamId};
 use crate::monitor::availability::{Availability, Window, groups};
@@ -72,6 +73,7 @@ async fn one(call: Call, id: String) -> Result<Response, ApiError> {
     let caller = call.caller(Role::Viewer).await?;
     let row = row(&call, &caller, &id)?;
     let stream = &row.stream.id;
+    let wants_spans = flag(&call, "spans")?.unwrap_or_default();
     let store = &call.web.parts.store;
     let kept = call.web.parts.status.availability();
     if let Some(window) = known(&call, &kept) {
@@ -82,9 +84,9 @@ async fn one(call: Call, id: String) -> Result<Response, ApiError> {
     let asked = asked(&call)?;
     let times = store.state_times_of(stream, asked.from, asked.to).await?;
     let figure = Figure::new(times, asked.length(), 1);
-    let spans = match call.query("spans").as_deref() {
-        Some("1" | "true") => Some(store.spans(stream, asked.from, asked.to, MAX_SPANS).await?),
-        _ => None,
+    let spans = match wants_spans {
+        true => Some(store.spans(stream, asked.from, asked.to, MAX_SPANS).await?),
+        false => None,
     };
     Ok(json(&answer(json!({"stream": stream}), asked.name.as_deref(), asked.from, asked.to, &figure, spans)))
 }

@@ -51,6 +51,16 @@ pub(super) fn number(call: &Call, name: &str) -> Result<Option<i64>, ApiError> {
     text.parse().map(Some).map_err(bad)
 }
 
+/// Yes or no, when it is said.
+pub(super) fn flag(call: &Call, name: &str) -> Result<Option<bool>, ApiError> {
+    match call.query(name).as_deref() {
+        None => Ok(None),
+        Some("true" | "1") => Ok(Some(true)),
+        Some("false" | "0") => Ok(Some(false)),
+        Some(_) => Err(ApiError::bad_request("bad_parameter", format!("{name} must be true or false."))),
+    }
+}
+
 /// A time, when one is given.
 pub(super) fn time(call: &Call, name: &str) -> Result<Option<Timestamp>, ApiError> {
     let Some(text) = call.query(name) else { return Ok(None) };

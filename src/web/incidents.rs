@@ -14,7 +14,7 @@ use super::Web;
 use super::auth::Caller;
 use super::call::{Call, call, json_body, optional_json_body};
 use super::errors::{ApiError, json, respond};
-use super::history::{limit, time};
+use super::history::{flag, limit, number, time};
 use crate::model::{Acknowledgement, Cause, Health, Incident, Member, Reason, Role, Stage, StreamId};
 use crate::store::{EvidenceKind, IncidentQuery, KeptEvidence, Remark};
 
@@ -156,7 +156,6 @@ async fn find(call: &Call, caller: &Caller, id: i64) -> Result<Incident, ApiErro
 
 async fn list(call: Call) -> Result<Response, ApiError> {
     let caller = call.caller(Role::Viewer).await?;
-    let bad = |message: &str| ApiError::bad_request("bad_parameter", message);
     let stream = match call.query("stream") {
         None => None,
         Some(text) => {
@@ -164,16 +163,8 @@ async fn list(call: Call) -> Result<Response, ApiError> {
             Some(id.ok_or_else(|| ApiError::no_such_stream(&text))?)
         }
     };
-    let open = match call.query("open").as_deref() {
-        None => None,
-        Some("true" | "1") => Some(true),
-        Some("false" | "0") => Some(false),
-        Some(_) => return Err(bad("open must be true or false.")),
-    };
-    let before = match call.query("cursor") {
-        None => None,
-        Some(text) => Some(text.parse().map_err(|_| bad("cursor must be the next_cursor of the page before."))?),
-    };
+    let open = flag(&call, "open")?;
+    let before = number(&call, "cursor")?;
     let limit = limit(&call, DEFAULT_LIMIT)?;
     let query =
         IncidentQuery { stream, open, from: time(&call, "from")?, to: time(&call, "to")?, before, limit: limit + 1 };

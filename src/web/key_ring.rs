@@ -88,16 +88,15 @@ fn stamp(state_dir: &Path) -> Option<Stamp> {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
+    use crate::clock::{Clock as _, SystemClock};
     use crate::web::tokens::TokenError;
 
     #[test]
     fn a_rotated_key_is_taken_up_and_ends_what_was_given_out() {
         let dir = tempfile::tempdir().unwrap();
         let ring = KeyRing::open(dir.path()).unwrap();
-        let now = Timestamp::now();
+        let now = SystemClock.now();
         let token = ring.current().issue("anna", 0, "f", now).unwrap();
         assert!(ring.current().verify(&token, now).is_ok());
         // By another process.

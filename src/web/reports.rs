@@ -151,19 +151,17 @@ async fn list(call: Call) -> Result<Response, ApiError> {
 }
 
 async fn one(call: Call, file: &str) -> Result<Response, ApiError> {
-    let (name, form) = Form::split(file).ok_or_else(no_such_report)?;
-    let month = Month::parse(name);
-    if month.is_none() && name != CURRENT {
-        return Err(no_such_report());
-    }
-    let caller = match call.caller(Role::Viewer).await {
-        Ok(caller) => caller,
+    let named = Form::split(file).map(|(name, form)| (name, Month::parse(name), form));
+    let named = named.filter(|(name, month, _)| month.is_some() || *name == CURRENT);
+    let caller = match (call.caller(Role::Viewer).await, named) {
+        (Ok(caller), _) => caller,
         // A browser that comes with a link or after a while has no session here yet: the dashboard gets one, and leads back.
-        Err(_) if form == Form::Html && !call.headers.contains_key(AUTHORIZATION) => {
+        (Err(_), Some((name, _, Form::Html))) if !call.headers.contains_key(AUTHORIZATION) => {
             return redirect(&format!("/?report={name}"));
         }
-        Err(error) => return Err(error),
+        (Err(error), _) => return Err(error),
     };
+    let (_, month, form) = named.ok_or_else(no_such_report)?;
     let months = Months::of(&call).await?;
     let Some(month) = month else { return redirect(&address(months.current, form)) };
     let sheet = sheet(&call, months, month, &caller).await?;

@@ -16,6 +16,7 @@ use super::Web;
 use super::assets::has;
 use super::call::{Call, call};
 use super::errors::{ApiError, respond};
+use super::history::flag;
 use super::streams::{probe_now, row};
 use super::view;
 use crate::model::{Reason, Role, Snapshot};
@@ -30,9 +31,12 @@ pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
 }
 
 async fn snapshot(call: Call, id: String) -> Result<Response, ApiError> {
-    let fresh = matches!(call.query("fresh").as_deref(), Some("1" | "true"));
-    // A fresh picture costs the camera a session, as a probe does.
-    let caller = call.caller(if fresh { Role::Operator } else { Role::Viewer }).await?;
+    let caller = call.caller(Role::Viewer).await?;
+    let fresh = flag(&call, "fresh")?.unwrap_or_default();
+    if fresh {
+        // It costs the camera a session, as a probe does.
+        call.caller(Role::Operator).await?;
+    }
     let before = row(&call, &caller, &id)?;
     if fresh {
         let report = probe_now(&call, &before).await?;

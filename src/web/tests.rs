@@ -1,5 +1,11 @@
 //! The server as a client sees it: real listener, real database, real scheduler; only the cameras are made up.
 
+mod accounts;
+mod groups;
+mod listeners;
+mod roles;
+mod tables;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -27,8 +33,8 @@ use crate::store::Record;
 
 const CONFIG: &str = "heartbeat_seconds: 3600
 streams:
-  - {name: Gate, url: 'rtsp://admin:s3cret-p4ss@192.0.2.10:554/stream1'}
-  - {name: Yard, url: 'http://192.0.2.11/mjpeg?password=s3cret-p4ss'}
+  - {name: Gate, group: Front, url: 'rtsp://admin:s3cret-p4ss@192.0.2.10:554/stream1'}
+  - {name: Yard, group: Back, url: 'http://192.0.2.11/mjpeg?password=s3cret-p4ss'}
 metrics: {token: metrics-t0ken}
 ";
 const PICTURE: &[u8] = b"\xff\xd8 a picture \xff\xd9";
@@ -54,6 +60,7 @@ impl Prober for Cameras {
 struct Server {
     addr: SocketAddr,
     store: Store,
+    status: StatusTable,
     dir: tempfile::TempDir,
     cancel: CancellationToken,
     served: tokio::task::JoinHandle<Result<(), WebError>>,
@@ -131,7 +138,7 @@ impl Server {
             Monitor::new(status.clone(), store.clone(), handle.clone(), config.clone(), Arc::new(SystemClock));
         let monitor = monitor.handle();
         let parts = WebParts {
-            status,
+            status: status.clone(),
             store: store.clone(),
             monitor,
             scheduler: handle,
@@ -145,16 +152,20 @@ impl Server {
         let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let addr = listener.local_addr().unwrap();
         let served = tokio::spawn(serve(listener, parts, cancel.clone()));
-        Self { addr, store, dir, served, _stop: cancel.clone().drop_guard(), cancel }
+        Self { addr, store, status, dir, served, _stop: cancel.clone().drop_guard(), cancel }
     }
 
     async fn account(&self, username: &str, password: &str, role: Role) {
+        self.account_of(username, password, role, None).await;
+    }
+
+    async fn account_of(&self, username: &str, password: &str, role: Role, groups: Option<&[&str]>) {
         let password_hash = Passwords::default().hash(Secret::new(password)).await.unwrap();
         let user = User {
             username: username.to_owned(),
             password_hash,
             role,
-            groups: None,
+            groups: groups.map(|groups| groups.iter().map(ToString::to_string).collect()),
             must_change_password: false,
             token_generation: 0,
         };
@@ -186,12 +197,27 @@ impl Server {
         self.call("GET", path, &format!("Authorization: Bearer {token}\r\n"), None).await
     }
 
+    /// As the monitor tells its listeners.
+    fn tell(&self, event: crate::monitor::Event) {
+        self.status.tell(event);
+    }
+
+    /// With a bearer token and, perhaps, a body of JSON.
+    async fn ask(&self, method: &str, path: &str, token: &str, body: Option<Value>) -> Answer {
+        self.call(method, path, &format!("Authorization: Bearer {token}\r\n"), body).await
+    }
+
     async fn login(&self, username: &str, password: &str) -> Answer {
         self.call("POST", "/api/login", "", Some(json!({"username": username, "password": password}))).await
     }
 
     async fn token(&self, username: &str, role: Role) -> String {
-        self.account(username, "a long password", role).await;
+        self.token_of(username, role, None).await
+    }
+
+    /// An access token of a new account that sees these groups.
+    async fn token_of(&self, username: &str, role: Role, groups: Option<&[&str]>) -> String {
+        self.account_of(username, "a long password", role, groups).await;
         let answer = self.login(username, "a long password").await;
         answer.json()["access_token"].as_str().unwrap().to_owned()
     }

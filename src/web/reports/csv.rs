@@ -1,6 +1,5 @@
 //! Tables as CSV (RFC 4180): one row a stream, a group and all; one row an incident.
 
-use std::fmt::{Display, Write};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,6 +8,7 @@ use super::Sheet;
 use super::words::{percent_number, seconds};
 use crate::health::report::Figures;
 use crate::model::{Acknowledgement, Health, Incident};
+use crate::web::csv_rows::Rows;
 use crate::web::incidents::message;
 
 /// The first row of [`streams`]. Every number has its unit in its name.
@@ -57,54 +57,6 @@ const INCIDENT_COLUMNS: [&str; 17] = [
     "action",
 ];
 
-/// Rows as they are written, each ended by CRLF.
-#[derive(Debug, Default)]
-struct Rows {
-    text: String,
-    is_begun: bool,
-}
-
-impl Rows {
-    fn headed(columns: &[&str]) -> Self {
-        let mut rows = Self::default();
-        columns.iter().for_each(|column| rows.text(column));
-        rows.end();
-        rows
-    }
-
-    /// A number, or a word of ours.
-    fn plain(&mut self, value: impl Display) {
-        if std::mem::replace(&mut self.is_begun, true) {
-            self.text.push(',');
-        }
-        // Writing to a String cannot fail.
-        let _ = write!(self.text, "{value}");
-    }
-
-    fn optional(&mut self, value: Option<impl Display>) {
-        match value {
-            Some(value) => self.plain(value),
-            None => self.plain(""),
-        }
-    }
-
-    /// What somebody wrote. A spreadsheet takes a field that begins in some ways for a formula and runs it, quoted or not;
-    /// an apostrophe before it keeps it a text.
-    fn text(&mut self, value: &str) {
-        let guard = if value.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
-        if value.contains([',', '"', '\r', '\n']) {
-            self.plain(format_args!("\"{guard}{}\"", value.replace('"', "\"\"")));
-        } else {
-            self.plain(format_args!("{guard}{value}"));
-        }
-    }
-
-    fn end(&mut self) {
-        self.text.push_str("\r\n");
-        self.is_begun = false;
-    }
-}
-
 /// Every stream, then every group, then all.
 pub(super) fn streams(sheet: &Sheet) -> String {
     let mut rows = Rows::headed(&STREAM_COLUMNS);
@@ -126,7 +78,7 @@ pub(super) fn streams(sheet: &Sheet) -> String {
         row("group", "", group, group, figures);
     }
     row("all", "", "", "", &report.all);
-    rows.text
+    rows.into_text()
 }
 
 fn add_figures(rows: &mut Rows, figures: &Figures) {
@@ -168,7 +120,7 @@ pub(super) fn incidents(sheet: &Sheet) -> String {
         rows.text(incident.action.as_deref().unwrap_or_default());
         rows.end();
     }
-    rows.text
+    rows.into_text()
 }
 
 fn add_end(rows: &mut Rows, sheet: &Sheet, incident: &Incident) {
@@ -189,30 +141,6 @@ fn add_end(rows: &mut Rows, sheet: &Sheet, incident: &Incident) {
 mod tests {
     use super::*;
 
-    fn row(fields: &[&str]) -> String {
-        let mut rows = Rows::default();
-        fields.iter().for_each(|field| rows.text(field));
-        rows.end();
-        rows.text
-    }
-
-    #[test]
-    fn fields_are_quoted_where_they_must_be() {
-        assert_eq!(row(&["a", "b c", ""]), "a,b c,\r\n");
-        assert_eq!(row(&["a,b", "say \"no\"", "two\r\nlines"]), "\"a,b\",\"say \"\"no\"\"\",\"two\r\nlines\"\r\n");
-        assert_eq!(row(&["Hof, Süd", "カメラ"]), "\"Hof, Süd\",カメラ\r\n");
-    }
-
-    #[test]
-    fn no_field_is_a_formula() {
-        for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "\tx"] {
-            assert_eq!(row(&[formula]), format!("'{formula}\r\n"));
-        }
-        assert_eq!(row(&["=HYPERLINK(\"http://x\",\"y\")"]), "\"'=HYPERLINK(\"\"http://x\"\",\"\"y\"\")\"\r\n");
-        assert_eq!(row(&["\r=1"]), "\"'\r=1\"\r\n");
-        assert_eq!(row(&["a=1", "1-2"]), "a=1,1-2\r\n");
-    }
-
     #[test]
     fn numbers_are_left_alone() {
         let mut rows = Rows::default();
@@ -221,6 +149,6 @@ mod tests {
         rows.optional(Some(seconds(Duration::from_micros(1_234_567))));
         rows.plain(seconds(Duration::from_secs(3600)));
         rows.end();
-        assert_eq!(rows.text, "-1.5,,1.234,3600\r\n");
+        assert_eq!(rows.into_text(), "-1.5,,1.234,3600\r\n");
     }
 }
