@@ -61,6 +61,14 @@ pub async fn answers(days: i64) {
         let shown = if shown == path { shown.to_owned() } else { format!("{shown}?from=…&to=…") };
         println!("{shown:<55} {short:>7.2} ms {long:>7.2} ms {:>7.2}", long / short);
     }
+    for (service, name) in services.iter().zip(["1 hour", "all days"]) {
+        let Export { rows, megabytes, seconds, grown_mb } = service.export();
+        println!(
+            "/api/export.csv of {name}: {:.2} million heartbeats, {megabytes:.0} MB in {seconds:.1} s; the service grew by \
+             {grown_mb:.1} MB meanwhile",
+            rows as f64 / 1e6
+        );
+    }
     println!();
 }
 
@@ -259,6 +267,31 @@ impl Service {
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<i64>().ok()).sum()
     }
 
+    /// Everything as CSV, and by how much the most memory that the service held meanwhile is above what it held before.
+    fn export(&self) -> Export {
+        let pid = self.process.id();
+        // Forgets the peak of before (proc_pid_clear_refs(5)).
+        std::fs::write(format!("/proc/{pid}/clear_refs"), "5").unwrap();
+        let before_mb = peak_mb(pid);
+        let begun = Instant::now();
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.write_all(self.request("/api/export.csv").as_bytes()).unwrap();
+        let (mut rows, mut bytes, mut buffer) = (0, 0, vec![0; 1 << 20]);
+        let mut end = Vec::new();
+        loop {
+            let count = stream.read(&mut buffer).unwrap();
+            if count == 0 {
+                break;
+            }
+            bytes += count;
+            rows += buffer[..count].iter().filter(|byte| **byte == b'Z').count();
+            end.extend_from_slice(&buffer[count.saturating_sub(8)..count]);
+        }
+        assert!(end.ends_with(b"0\r\n\r\n"), "the export was cut off");
+        let megabytes = bytes as f64 / 1e6;
+        Export { rows, megabytes, seconds: begun.elapsed().as_secs_f64(), grown_mb: peak_mb(pid) - before_mb }
+    }
+
     fn request(&self, path: &str) -> String {
         let token = &self.token;
         format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n")
@@ -278,6 +311,22 @@ impl Service {
         stream.read_to_end(&mut answer).unwrap();
         String::from_utf8_lossy(&answer).into_owned()
     }
+}
+
+/// What an export was.
+struct Export {
+    /// Each has one time, which ends with the only Z.
+    rows: usize,
+    megabytes: f64,
+    seconds: f64,
+    grown_mb: f64,
+}
+
+/// The most memory that a process held, MB (`VmHWM`).
+fn peak_mb(pid: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.split_whitespace().next().unwrap().parse::<f64>().unwrap() * 1024.0 / 1e6
 }
 
 impl Drop for Service {
