@@ -9,6 +9,8 @@
 use streampulse::clock::{Clock as _, SystemClock};
 use streampulse::simulator::Start;
 
+#[path = "figures/api.rs"]
+mod api;
 #[path = "figures/checks.rs"]
 mod checks;
 #[path = "../tests/common/fates.rs"]
@@ -53,6 +55,9 @@ fn main() {
     }
     if wanted("fleet") {
         runtime.block_on(fleet::hundred_cameras(seconds, 0, Start::Live));
+    }
+    if wanted("api") {
+        runtime.block_on(api::under_load(seconds.min(30)));
     }
     if wanted("hostile") {
         runtime.block_on(fleet::among_hostile(seconds));

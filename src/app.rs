@@ -4,6 +4,7 @@ mod facts;
 mod housekeeping;
 mod notify;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use crate::probe::network::NetworkWatch;
 use crate::probe::pool::{Pool, PoolOptions};
 use crate::schedule::{self, SchedulerHandle};
 use crate::store::Store;
-use crate::web::{self, FirstPassword, WebParts};
+use crate::web::{self, FirstPassword, Tls, WebParts};
 
 /// How long an ordered shutdown may take; what is left then is dropped.
 const SHUTDOWN: Duration = Duration::from_secs(5);
@@ -47,7 +48,7 @@ impl Failure {
 #[derive(Clone, Debug)]
 pub struct Running {
     /// The address it listens on, the port chosen by the system when 0 was configured.
-    pub address: std::net::SocketAddr,
+    pub address: SocketAddr,
     /// The file that holds the first password while it must be changed.
     pub first_password: Option<PathBuf>,
 }
@@ -66,7 +67,8 @@ pub async fn serve(config_file: &Path, overrides: Overrides, on_running: impl Fn
     let (config, watch_handle, watcher) = config::watch(config_file.to_owned(), loaded, overrides, clock.clone());
     let current = config.borrow().clone();
 
-    web::supported(&current).map_err(|e| Failure::new(&e, e.exit_code()))?;
+    let tls = current.web.tls.as_ref().map(|files| Tls::load(files, clock.now())).transpose();
+    let tls = tls.map_err(|error| Failure::new(error, 78))?;
     if current.mqtt.enabled {
         tracing::warn!("mqtt.enabled is true, but this version does not publish to MQTT yet");
     }
@@ -78,11 +80,14 @@ pub async fn serve(config_file: &Path, overrides: Overrides, on_running: impl Fn
     let (first_password, pool) = tokio::try_join!(first_password(&store, &current.storage.path), start_pool(&current))?;
 
     let probing = pool.measures();
-    let parts = Parts { clock, config, store, pool, watch_handle, state_dir: current.storage.path.clone() };
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let parts = Parts { clock, config, store, pool, watch_handle, state_dir: current.storage.path.clone(), tls };
     let mut tasks = parts.spawn(listener, watcher).await;
     facts::tell_sandbox(&probing.sandbox);
     facts::tell_hardware(current.probe.hardware, &probing.hardware);
-    tracing::info!(%address, streams = current.streams.len(), "StreamPulse {} is running", env!("CARGO_PKG_VERSION"));
+    let dashboard = format!("{scheme}://{}", reached_at(address));
+    let streams = current.streams.len();
+    tracing::info!(%address, dashboard, streams, "StreamPulse {} is running", env!("CARGO_PKG_VERSION"));
     notify::ready();
     on_running(&Running { address, first_password });
     let ended = tokio::select! {
@@ -97,6 +102,11 @@ pub async fn serve(config_file: &Path, overrides: Overrides, on_running: impl Fn
         () = signals.until_end(&parts.watch_handle) => tracing::warn!("second signal: ending at once"),
     }
     ended
+}
+
+/// Where a browser on this machine finds it.
+fn reached_at(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() { format!("localhost:{}/", address.port()) } else { format!("{address}/") }
 }
 
 async fn first_password(store: &Store, state_dir: &Path) -> Result<Option<PathBuf>, Failure> {
@@ -131,6 +141,7 @@ struct Parts {
     pool: Pool,
     watch_handle: WatchHandle,
     state_dir: PathBuf,
+    tls: Option<Tls>,
 }
 
 /// The running tasks, by name, and what ends them in order.
@@ -222,6 +233,7 @@ impl Parts {
             readiness: Arc::new(move || facts::readiness(&ready)),
             facts: Arc::new(move || facts::health(&pool, hardware, &watch_handle, &network.state())),
             state_dir: self.state_dir.clone(),
+            tls: self.tls.clone(),
         }
     }
 }
@@ -262,11 +274,12 @@ async fn warn_of_fixed_settings(mut config: watch::Receiver<Arc<Config>>, cancel
             changed = config.changed() => if changed.is_err() { return cancel.cancelled().await; },
         }
         let now = config.borrow_and_update().clone();
-        let (web, storage) = (now.web.listen != before.web.listen, now.storage.path != before.storage.path);
+        let fixed = |config: &Config| (config.web.listen, config.web.tls.clone());
+        let (web, storage) = (fixed(&now) != fixed(&before), now.storage.path != before.storage.path);
         let pool = |config: &Config| (config.probe.workers, config.probe.hardware);
         if web || storage || pool(&now) != pool(&before) {
             tracing::warn!(
-                "web.listen, storage.path, probe.workers and probe.hardware take effect at the next start of the service"
+                "web.listen, web.tls, storage.path, probe.workers and probe.hardware take effect at the next start of the service"
             );
         }
         before = now;

@@ -33,6 +33,7 @@ mod slowdown;
 mod snapshot;
 mod status;
 mod streams;
+mod tls;
 mod tokens;
 mod users;
 mod view;
@@ -58,6 +59,7 @@ pub use passwords::{
     FIRST_USER, FirstPassword, MIN_PASSWORD_CHARS, Passwords, check_new_password, ensure_first_account,
     ensure_first_account_from, generate as generate_password, remove_initial_password,
 };
+pub use tls::{Tls, TlsError};
 pub use tokens::{Keys, new_api_token};
 
 use crate::clock::Clock;
@@ -90,6 +92,8 @@ pub struct WebParts {
     pub facts: Arc<dyn Fn() -> Map<String, Value> + Send + Sync>,
     /// The state directory, where the first password lies until it is changed.
     pub state_dir: PathBuf,
+    /// Certificate and key; `None`: plain HTTP is served.
+    pub tls: Option<Tls>,
 }
 
 /// The parts and what the web server itself keeps.
@@ -100,6 +104,7 @@ pub(crate) struct Web {
     sessions: auth::Sessions,
     slowdown: slowdown::Slowdown,
     started_at: Timestamp,
+    places: accept::Places,
     /// Places for listeners of `/api/events`; none left: 503.
     listeners: Arc<Semaphore>,
     event_log: event_log::EventLog,
@@ -113,20 +118,11 @@ impl Web {
     }
 }
 
-/// Whether this version can serve what the configuration asks for: to be asked before anything is started.
-///
-/// # Errors
-/// [`WebError::TlsNotSupported`].
-pub fn supported(config: &Config) -> Result<(), WebError> {
-    if config.web.tls.is_some() { Err(WebError::TlsNotSupported) } else { Ok(()) }
-}
-
 /// Serves on `listener` until `cancel`; then requests in flight get at most two seconds.
 ///
 /// # Errors
-/// At once when the signing key cannot be read or made, or when the configuration asks for TLS.
+/// At once when the signing key cannot be read or made.
 pub async fn serve(listener: TcpListener, parts: WebParts, cancel: CancellationToken) -> Result<(), WebError> {
-    supported(&parts.config.borrow())?;
     let keys = key_ring::KeyRing::open(&parts.state_dir)?;
     let started_at = parts.clock.now();
     let web = Arc::new(Web {
@@ -136,15 +132,24 @@ pub async fn serve(listener: TcpListener, parts: WebParts, cancel: CancellationT
         sessions: auth::Sessions::default(),
         slowdown: slowdown::Slowdown::default(),
         started_at,
+        places: accept::Places::default(),
         listeners: Arc::new(Semaphore::new(events::MAX_LISTENERS)),
         event_log: event_log::EventLog::new(started_at),
         cancel: cancel.clone(),
     });
     let routes = routes(&web).recover(errors::recover).unify().boxed();
+    let (places, tls, config) = (web.places.clone(), web.parts.tls.clone(), web.parts.config.clone());
+    let (followed, clock) = (tls.clone(), web.parts.clock.clone());
+    let doors = accept::Doors { places, tls, config };
+    let certificates = async {
+        if let Some(tls) = followed {
+            tls.follow(clock, cancel.clone()).await;
+        }
+    };
     // From before the first connection on, so that none misses an event.
-    let events = web.parts.status.subscribe();
-    let numbering = web.event_log.follow(events, cancel.clone());
-    tokio::join!(numbering, accept::serve_connections(listener, warp::service(routes), cancel));
+    let numbering = web.event_log.follow(web.parts.status.subscribe(), cancel.clone());
+    let serving = accept::serve_connections(listener, warp::service(routes), doors, cancel.clone());
+    tokio::join!(serving, certificates, numbering);
     Ok(())
 }
 

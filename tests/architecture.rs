@@ -46,7 +46,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("gstreamer*", &["probe::pipeline"]),
     ("glib", &["probe::pipeline"]),
     ("gio", &["probe::pipeline"]),
-    ("tokio_rustls", &["simulator"]),
+    ("tokio_rustls", &["simulator", "web::tls"]),
     ("seccompiler", &["probe::sandbox"]),
     ("landlock", &["probe::sandbox"]),
     ("libc", &["probe::sandbox"]),

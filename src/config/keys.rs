@@ -69,7 +69,7 @@ pub const MQTT: &[&str] = &[
 /// Keys of `web:`.
 pub const WEB: &[&str] = &["listen", "tls", "trusted_proxies", "public_status"];
 /// Keys of `web.tls:`.
-pub const WEB_TLS: &[&str] = &["cert_file", "key_file"];
+pub const WEB_TLS: &[&str] = &["cert_file", "key_file", "hsts_seconds"];
 /// Keys of `probe:`.
 pub const PROBE: &[&str] = &[
     "timeout_seconds",

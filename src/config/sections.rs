@@ -109,9 +109,10 @@ pub(super) fn web(root: &Section<'_>) -> Web {
         }
     });
     let tls = section.section("tls", keys::WEB_TLS);
+    let hsts_seconds = tls.integer("hsts_seconds", 86_400, Range::whole(0, 63_072_000), Rule::Ours);
     let files = (tls.text("cert_file").map(PathBuf::from), tls.text("key_file").map(PathBuf::from));
     let tls = match files {
-        (Some(cert_file), Some(key_file)) => Some(WebTls { cert_file, key_file }),
+        (Some(cert_file), Some(key_file)) => Some(WebTls { cert_file, key_file, hsts_seconds }),
         (None, None) => None,
         (Some(_), None) => {
             tls.missing("key_file", "TLS needs both cert_file and key_file");

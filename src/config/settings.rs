@@ -135,6 +135,8 @@ pub struct WebTls {
     pub cert_file: PathBuf,
     /// PEM.
     pub key_file: PathBuf,
+    /// How long browsers shall insist on HTTPS for this host name, default a day; 0: they are not told to.
+    pub hsts_seconds: u32,
 }
 
 /// `probe:`

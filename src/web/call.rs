@@ -1,6 +1,6 @@
 //! What every route gets: the request without its body, and the parts behind the API. And bodies, always bounded.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub(super) struct Call {
     pub(super) headers: HeaderMap,
     /// True for a method that changes something.
     pub(super) changes: bool,
-    peer: Option<SocketAddr>,
+    peer: Option<Peer>,
     path: String,
     query: String,
 }
@@ -47,14 +47,18 @@ impl Call {
     /// Whose address it came from, behind trusted proxies.
     pub(super) fn address(&self) -> IpAddr {
         let config = self.web.parts.config.borrow().clone();
-        headers::client_address(self.peer, &self.headers, &config.web.trusted_proxies)
+        headers::client_address(self.peer.as_ref().map(|peer| peer.address), &self.headers, &config.web.trusted_proxies)
     }
 
-    /// True when the client's side of the connection is encrypted: by a trusted proxy, until this service can itself.
+    /// True when the client's side of the connection is encrypted: up to here, or up to a trusted proxy.
     pub(super) fn is_tls(&self) -> bool {
+        let Some(peer) = &self.peer else { return false };
         let config = self.web.parts.config.borrow().clone();
-        let through_proxy = self.peer.is_some_and(|peer| headers::is_trusted(peer.ip(), &config.web.trusted_proxies));
-        through_proxy && self.headers.get("x-forwarded-proto").is_some_and(|value| value == "https")
+        let through_proxy = headers::is_trusted(peer.address.ip(), &config.web.trusted_proxies);
+        match self.headers.get("x-forwarded-proto") {
+            Some(value) if through_proxy => value == "https",
+            _ => peer.is_tls(),
+        }
     }
 
     /// Takes down who changed what: `action` names it (`stream.create`), `target` is what was changed, `details` say how,
@@ -128,22 +132,30 @@ pub(super) fn call(web: &Arc<Web>) -> BoxedFilter<(Call,)> {
             web: web.clone(),
             headers,
             changes: !method.is_safe(),
-            peer: peer.map(|Peer(address)| address),
+            peer,
             path: path.as_str().to_owned(),
             query,
         })
         .boxed()
 }
 
+/// What [`read`] takes.
+fn parts_of_body() -> impl Filter<
+    Extract = (HeaderMap, Option<Peer>, impl Stream<Item = Result<impl Buf, warp::Error>> + Send),
+    Error = Rejection,
+> + Clone {
+    warp::header::headers_cloned().and(warp::ext::optional::<Peer>()).and(warp::body::stream())
+}
+
 /// The body as JSON. What is wrong with it is a value, so that a route can look at the caller first.
 pub(super) fn json_body<T: DeserializeOwned + Send + 'static>()
 -> impl Filter<Extract = (Result<T, ApiError>,), Error = Rejection> + Clone {
-    warp::header::headers_cloned().and(warp::body::stream()).then(|headers: HeaderMap, body| async move {
+    parts_of_body().then(|headers: HeaderMap, peer: Option<Peer>, body| async move {
         let is_json = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).is_some_and(|v| {
             let kind = v.split(';').next().unwrap_or_default();
             kind.trim().eq_ignore_ascii_case("application/json")
         });
-        let bytes = read(&headers, body).await?;
+        let bytes = read(&headers, peer, body).await?;
         if !is_json {
             return Err(not_json());
         }
@@ -155,8 +167,8 @@ pub(super) fn json_body<T: DeserializeOwned + Send + 'static>()
 /// The body as JSON, or the default when there is none at all.
 pub(super) fn optional_json_body<T: DeserializeOwned + Default + Send + 'static>()
 -> impl Filter<Extract = (Result<T, ApiError>,), Error = Rejection> + Clone {
-    warp::header::headers_cloned().and(warp::body::stream()).then(|headers: HeaderMap, body| async move {
-        let bytes = read(&headers, body).await?;
+    parts_of_body().then(|headers: HeaderMap, peer: Option<Peer>, body| async move {
+        let bytes = read(&headers, peer, body).await?;
         if bytes.is_empty() {
             return Ok(T::default());
         }
@@ -167,6 +179,7 @@ pub(super) fn optional_json_body<T: DeserializeOwned + Default + Send + 'static>
 
 async fn read<B: Buf>(
     headers: &HeaderMap,
+    peer: Option<Peer>,
     body: impl Stream<Item = Result<B, warp::Error>>,
 ) -> Result<Vec<u8>, ApiError> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
@@ -188,6 +201,9 @@ async fn read<B: Buf>(
                 let length = chunk.len();
                 part.advance(length);
             }
+        }
+        if let Some(peer) = &peer {
+            peer.body_is_whole();
         }
         Ok(bytes)
     });

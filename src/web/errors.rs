@@ -13,6 +13,7 @@ use warp::http::{Response as HttpResponse, StatusCode};
 use warp::reject::{MethodNotAllowed, PayloadTooLarge, Rejection, UnsupportedMediaType};
 use warp::reply::{Reply, Response};
 
+use super::tls::TlsError;
 use crate::store::StoreError;
 
 /// What keeps the web server from starting. Every message says the next step.
@@ -34,9 +35,9 @@ pub enum WebError {
     /// Any other reason.
     #[error("cannot listen on {0}: {1}; choose another address with web.listen")]
     CannotListen(SocketAddr, #[source] io::Error),
-    /// `web.tls` is set; serving plain HTTP instead would betray whoever set it.
-    #[error("web.tls is set, but this version serves plain HTTP only; remove web.tls and put a reverse proxy in front")]
-    TlsNotSupported,
+    /// Certificate or key of `web.tls`.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A file of ours in the state directory.
     #[error("cannot {action} {}: {source}; check owner and mode of the state directory", .path.display())]
     File {
@@ -76,7 +77,7 @@ impl WebError {
             Self::PortInUse(_) | Self::NotAllowed(_) | Self::NoSuchAddress(_) | Self::CannotListen(..) => 69,
             Self::File { .. } | Self::BadKey(_) => 73,
             Self::Store(error) => error.exit_code(),
-            Self::TlsNotSupported | Self::BadPreset { .. } => 78,
+            Self::Tls(_) | Self::BadPreset { .. } => 78,
             Self::Broken(_) => 70,
         }
     }
@@ -147,6 +148,21 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The service failed; its log says more.")
     }
 
+    /// Its status.
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Its JSON.
+    pub(super) fn body(&self) -> Vec<u8> {
+        // Texts and values only: nothing of it can fail.
+        serde_json::to_vec(&self.envelope()).unwrap_or_default()
+    }
+
+    fn envelope(&self) -> Envelope<'_> {
+        Envelope { error: Inner { code: self.code, message: &self.message, details: &self.details } }
+    }
+
     /// Adds facts for a program.
     pub(super) fn detail(mut self, detail: Value) -> Self {
         self.details.push(detail);
@@ -175,8 +191,7 @@ impl From<StoreError> for ApiError {
 
 impl Reply for ApiError {
     fn into_response(self) -> Response {
-        let envelope = Envelope { error: Inner { code: self.code, message: &self.message, details: &self.details } };
-        let mut response = json_with(self.status, &envelope);
+        let mut response = json_with(self.status, &self.envelope());
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

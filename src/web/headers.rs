@@ -2,14 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use warp::http::header::{ALLOW, CACHE_CONTROL, COOKIE, HeaderMap, HeaderName, HeaderValue};
+use warp::http::header::{ALLOW, CACHE_CONTROL, COOKIE, HeaderMap, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY};
 use warp::http::{StatusCode, header};
 use warp::reply::Response;
 
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
      connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-const SECURITY: [(HeaderName, &str); 6] = [
+pub(super) const SECURITY: [(HeaderName, &str); 6] = [
     (header::CONTENT_SECURITY_POLICY, CSP),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
@@ -18,12 +18,16 @@ const SECURITY: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=()"),
 ];
 
-/// Puts the security headers on an answer; what is under `/api` is not kept by anyone unless the route says so.
-pub(super) fn harden(path: &str, response: &mut Response) {
+/// Puts the security headers on an answer, `hsts` too when the client speaks TLS with us; what is under `/api` is not kept
+/// by anyone unless the route says so.
+pub(super) fn harden(path: &str, hsts: Option<&HeaderValue>, response: &mut Response) {
     let refused_method = response.status() == StatusCode::METHOD_NOT_ALLOWED;
     let headers = response.headers_mut();
     for (name, value) in SECURITY {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    if let Some(hsts) = hsts {
+        headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
     }
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

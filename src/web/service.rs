@@ -43,6 +43,25 @@ fn count(rows: &[Arc<StreamStatus>]) -> HashMap<Health, usize> {
     counts
 }
 
+/// The server's own connections and certificate.
+fn web(call: &Call, role: Role) -> Value {
+    let connections = call.web.places.counts();
+    let tls = call.web.parts.tls.as_ref().map(|tls| {
+        let mut state = tls.state();
+        if role < Role::Operator {
+            // It names files of this machine.
+            state.problem = None;
+        }
+        state
+    });
+    json!({
+        "connections": connections.open,
+        "gave_way_total": connections.gave_way,
+        "refused_total": connections.refused,
+        "tls": tls,
+    })
+}
+
 async fn health(call: Call) -> Result<Response, ApiError> {
     let caller = call.caller(Role::Viewer).await?;
     let parts = &call.web.parts;
@@ -70,6 +89,7 @@ async fn health(call: Call) -> Result<Response, ApiError> {
             "warnings": warnings,
         },
         "streams": streams,
+        "web": web(&call, caller.role),
     });
     if let Value::Object(answer) = &mut answer {
         answer.extend((parts.facts)());

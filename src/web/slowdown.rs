@@ -1,9 +1,11 @@
 //! Wrong passwords slow down, for one account from one address and for one address, never for everyone.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use super::accept::network_of;
 
 /// Wrong passwords of one account from one address before the first wait.
 const FREE_FOR_ACCOUNT: u32 = 5;
@@ -75,11 +77,7 @@ impl Slowdown {
 }
 
 fn keys(username: &str, address: IpAddr) -> [Key; 2] {
-    let address = match address {
-        // One household has a whole /64.
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-        v4 @ IpAddr::V4(_) => v4,
-    };
+    let address = network_of(address);
     [(Some(username.chars().take(64).collect()), address), (None, address)]
 }
 

@@ -148,6 +148,7 @@ impl Server {
             readiness: Arc::new(|| Ok(())),
             facts: Arc::new(Map::new),
             state_dir: dir.path().to_owned(),
+            tls: None,
         };
         let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let addr = listener.local_addr().unwrap();
@@ -314,16 +315,6 @@ async fn a_refresh_token_is_good_once_and_logout_ends_the_session() {
     assert_eq!(server.get("/api/streams", token).await.code(), "token_revoked");
     assert_eq!(refresh(&second["refresh_token"]).await.code(), "refresh_refused");
     assert_eq!(refresh(&json!("made up")).await.code(), "refresh_refused");
-}
-
-#[test]
-fn tls_that_is_asked_for_and_not_there_yet_ends_the_start_as_bad_configuration() {
-    let mut config = Config::default();
-    assert!(supported(&config).is_ok());
-    config.web.tls = Some(crate::config::WebTls { cert_file: "web.pem".into(), key_file: "web.key".into() });
-    let refused = supported(&config).unwrap_err();
-    assert_eq!(refused.exit_code(), 78);
-    assert!(refused.to_string().contains("reverse proxy"), "{refused}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use crate::store::IncidentQuery;
 use crate::store::migrations::MIGRATIONS;
 
 /// What version 1 could hold, and the later ones besides.
-const CONTENT: [&str; 3] = [
+const CONTENT: [&str; 4] = [
     "INSERT INTO streams (key, id) VALUES (1, 'gate'), (2, 'yard');
      INSERT INTO heartbeats VALUES (1760011195000, 1, 3, 1, 12, 2), (1760011200000, 2, 0, 11, 40, 0);
      INSERT INTO stream_state VALUES (1, 2, 1760011197000, 3, 2, 0, 0, NULL), (2, 0, 1760011200000, 0, 0, 1, 0, 1760011200000);
@@ -18,15 +18,14 @@ const CONTENT: [&str; 3] = [
      INSERT INTO refresh_tokens VALUES ('hash', 'admin', 'family', 1770000000000, NULL);",
     "INSERT INTO refusals VALUES ('cam', 'admin', 77, 2, 1760011190000);",
     "INSERT INTO looks VALUES ('gate', '{}');",
+    "INSERT INTO maintenance (streams, from_ms, until_ms, username) VALUES ('gate', 1760011200000, 1860011200000, 'ann');",
 ];
 
 /// A database as `version` left it.
 fn made_by(dir: &TempDir, version: usize) {
     let connection = raw(dir);
-    for step in &MIGRATIONS[..version] {
+    for (step, content) in MIGRATIONS[..version].iter().zip(CONTENT) {
         connection.execute_batch(step).unwrap();
-    }
-    for content in CONTENT.iter().take(version) {
         connection.execute_batch(content).unwrap();
     }
     connection.pragma_update(None, "application_id", 0x5350_6c73).unwrap();
@@ -61,6 +60,7 @@ async fn a_database_of_every_version_goes_on() {
         assert_eq!((admin.token_generation, admin.groups), (3, None));
         assert_eq!(store.refusals().await.unwrap().len(), usize::from(version >= 2));
         assert_eq!(store.looks().await.unwrap().len(), usize::from(version >= 3));
+        assert_eq!(store.announced(at_ms(0)).await.unwrap().len(), usize::from(version >= 4));
 
         store.record(transition("gate", 5_000, Health::Down, Health::Up)).await.unwrap();
         store.close().await;

@@ -1,0 +1,214 @@
+//! `/api/status` under load: a thousand cameras are probed by the same machine while a hundred clients ask as fast as
+//! they are answered, alone and beside two hundred clients that send a byte a second.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use streampulse::simulator::{SimulatedCamera, Simulator, SimulatorOptions, Start, clips};
+
+use crate::machine::{cpu, family};
+
+const CAMERAS: usize = 1_000;
+const HEARTBEAT_SECONDS: u64 = 15;
+const CLIENTS: usize = 100;
+const DRIBBLING: usize = 200;
+/// Until every stream has its verdict and its place in the schedule.
+const WARM: Duration = Duration::from_secs(45);
+const PASSWORD: &str = "the figures sign in with this";
+
+/// Requests a second and their latency, each for `seconds`, and what they do to the schedule.
+pub async fn under_load(seconds: u64) {
+    let cameras = (0..CAMERAS)
+        .map(|number| SimulatedCamera::rtsp(format!("cam{number}"), clips::pattern_h264()).start(Start::Live));
+    let simulator = Simulator::start(SimulatorOptions::new(cameras)).await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let mut text = format!("heartbeat_seconds: {HEARTBEAT_SECONDS}\nstreams:\n");
+    for name in simulator.names() {
+        text.push_str(&format!("  - {{name: {name}, url: \"{}\"}}\n", simulator.url(name)));
+    }
+    std::fs::write(directory.path().join("config.yaml"), text).unwrap();
+    std::fs::write(directory.path().join("password"), PASSWORD).unwrap();
+    let service = Service::start(directory.path());
+    tokio::time::sleep(WARM).await;
+    let bytes = service.ask("/api/status").len();
+    println!(
+        "/api/status of {CAMERAS} cameras ({:.0} kB), each probed every {HEARTBEAT_SECONDS} s, with the simulator and \
+         wrk on the same cores; {CLIENTS} connections, a token checked in each request, {seconds} s",
+        bytes as f64 / 1e3
+    );
+    println!(
+        "{:<26} {:>11} {:>9} {:>9} {:>7} {:>8} {:>12} {:>10}",
+        "", "requests/s", "50 %", "99 %", "missed", "probes", "lag ≤ 0.5 s", "CPU"
+    );
+    service.measure("nobody asks", seconds, || {
+        std::thread::sleep(Duration::from_secs(seconds));
+        None
+    });
+    service.measure("asked", seconds, || Some(service.wrk(seconds)));
+    let dribbling = Dribbling::start(service.address);
+    service.measure(&format!("and {DRIBBLING} slow clients"), seconds, || Some(service.wrk(seconds)));
+    println!("the slow clients still connected at the end: {}\n", dribbling.stop());
+}
+
+/// What wrk says.
+struct Answers {
+    per_second: f64,
+    half: String,
+    most: String,
+}
+
+/// The real service. Dropping it kills it.
+struct Service {
+    process: Child,
+    address: SocketAddr,
+    token: String,
+}
+
+impl Service {
+    fn start(site: &Path) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_streampulse"))
+            .arg("--config")
+            .arg(site.join("config.yaml"))
+            .env("STREAMPULSE_STATE_DIR", site.join("state"))
+            .env("STREAMPULSE_LISTEN", "127.0.0.1:0")
+            .env("STREAMPULSE_ADMIN_PASSWORD_FILE", site.join("password"))
+            .env("CACHE_DIRECTORY", env!("CARGO_TARGET_TMPDIR"))
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let address = lines
+            .by_ref()
+            .map(Result::unwrap)
+            .find_map(|line| line.split_once("address=")?.1.split_whitespace().next()?.parse().ok())
+            .unwrap();
+        std::thread::spawn(move || lines.for_each(drop));
+        let mut service = Self { process, address, token: String::new() };
+        let body = format!("{{\"username\":\"admin\",\"password\":\"{PASSWORD}\"}}");
+        let answer = service.send(&format!(
+            "POST /api/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        ));
+        service.token = answer.split("\"access_token\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        service
+    }
+
+    /// Prints a row: what `load` says, and what the schedule did meanwhile.
+    fn measure(&self, name: &str, seconds: u64, load: impl FnOnce() -> Option<Answers>) {
+        let used = || -> Duration { family(self.process.id()).into_iter().map(cpu).sum() };
+        let (before, used_before) = (self.ask("/metrics"), used());
+        let answers = load();
+        let (after, used_after) = (self.ask("/metrics"), used());
+        let more = |start: &str| sum(&after, start) - sum(&before, start);
+        let on_time = more("streampulse_scheduler_lag_seconds_bucket{le=\"0.5\"}");
+        let (per_second, half, most) = match answers {
+            Some(answers) => (format!("{:.0}", answers.per_second), answers.half, answers.most),
+            None => Default::default(),
+        };
+        println!(
+            "{name:<26} {per_second:>11} {half:>9} {most:>9} {:>7} {:>8} {:>10.2} % {:>8.0} %",
+            more("streampulse_heartbeats_missed_total"),
+            more("streampulse_probes_total"),
+            100.0 * on_time / more("streampulse_scheduler_lag_seconds_count"),
+            100.0 * (used_after - used_before).as_secs_f64() / seconds as f64,
+        );
+    }
+
+    fn wrk(&self, seconds: u64) -> Answers {
+        let output = Command::new("wrk")
+            .args(["-t1", &format!("-c{CLIENTS}"), &format!("-d{seconds}s"), "--timeout", "10s", "--latency"])
+            .args(["-H", &format!("Authorization: Bearer {}", self.token)])
+            .arg(format!("http://{}/api/status", self.address))
+            .output()
+            .expect("wrk; scripts/install bench installs it");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let field = |name: &str| text.lines().find_map(|line| line.trim().strip_prefix(name)).map(str::trim);
+        for complaint in ["Socket errors:", "Non-2xx or 3xx responses:"] {
+            if let Some(said) = field(complaint) {
+                println!("  wrk: {complaint} {said}");
+            }
+        }
+        let text_of = |name: &str| field(name).unwrap_or("none").to_owned();
+        let per_second = field("Requests/sec:").and_then(|text| text.parse().ok()).unwrap_or(0.0);
+        Answers { per_second, half: text_of("50%"), most: text_of("99%") }
+    }
+
+    /// The whole answer to a GET.
+    fn ask(&self, path: &str) -> String {
+        let token = &self.token;
+        let answer = self.send(&format!(
+            "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n"
+        ));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {}", answer.lines().next().unwrap_or_default());
+        answer
+    }
+
+    fn send(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The sum of all samples whose line begins so.
+fn sum(metrics: &str, start: &str) -> f64 {
+    let lines = metrics.lines().filter(|line| line.starts_with(start));
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+}
+
+/// Clients that send a request at a byte a second and come again when they are cut off.
+struct Dribbling {
+    stop: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<usize>,
+}
+
+impl Dribbling {
+    fn start(address: SocketAddr) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let asked = stop.clone();
+        let head =
+            b"GET /api/status HTTP/1.1\r\nHost: x\r\nX-Slow: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+        let thread = std::thread::spawn(move || {
+            let connect = || TcpStream::connect(address).unwrap();
+            let mut clients: Vec<(TcpStream, usize)> = (0..DRIBBLING).map(|_| (connect(), 0)).collect();
+            while !asked.load(Ordering::Relaxed) {
+                for (stream, sent) in &mut clients {
+                    if stream.write_all(&head[*sent % head.len()..][..1]).is_ok() {
+                        *sent += 1;
+                    } else {
+                        (*stream, *sent) = (connect(), 0);
+                    }
+                }
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            clients.into_iter().filter(|(stream, _)| is_open(stream)).count()
+        });
+        Self { stop, thread }
+    }
+
+    fn stop(self) -> usize {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
+}
+
+/// True while the other side has not hung up.
+fn is_open(mut stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    matches!(stream.read(&mut [0; 1]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+}
