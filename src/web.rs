@@ -21,6 +21,7 @@ mod history;
 mod incidents;
 mod key_ring;
 mod links;
+mod listeners;
 mod maintenance;
 mod openapi;
 mod originals;
@@ -47,7 +48,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use warp::Filter;
 use warp::filters::BoxedFilter;
@@ -106,8 +107,8 @@ pub(crate) struct Web {
     started_at: Timestamp,
     places: accept::Places,
     /// Places for listeners of `/api/events`; none left: 503.
-    listeners: Arc<Semaphore>,
     event_log: event_log::EventLog,
+    listeners: listeners::Listeners,
     cancel: CancellationToken,
 }
 
@@ -133,8 +134,8 @@ pub async fn serve(listener: TcpListener, parts: WebParts, cancel: CancellationT
         slowdown: slowdown::Slowdown::default(),
         started_at,
         places: accept::Places::default(),
-        listeners: Arc::new(Semaphore::new(events::MAX_LISTENERS)),
         event_log: event_log::EventLog::new(started_at),
+        listeners: listeners::Listeners::default(),
         cancel: cancel.clone(),
     });
     let routes = routes(&web).recover(errors::recover).unify().boxed();

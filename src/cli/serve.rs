@@ -8,6 +8,7 @@ use crate::app::{self, Running};
 use crate::config::{self, Overrides};
 use crate::simulator::demo::{config_text, demo_fleet};
 use crate::simulator::{Simulator, SimulatorOptions};
+use crate::web::Tls;
 
 /// Runs the service.
 pub async fn serve(config_file: &Path) -> u8 {
@@ -19,7 +20,10 @@ pub async fn serve(config_file: &Path) -> u8 {
 
 /// Says what is wrong or odd in a configuration file.
 pub fn check_config(config_file: &Path) -> u8 {
-    let (report, ok) = config::check(config_file, &Overrides::from_env());
+    let (report, ok) = config::check(config_file, &Overrides::from_env(), |config| {
+        let files = config.web.tls.as_ref();
+        files.map_or(Ok(()), |files| Tls::check(files).map_err(|error| error.to_string()))
+    });
     say(report.trim_end());
     if ok { 0 } else { EX_CONFIG }
 }

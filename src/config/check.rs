@@ -4,13 +4,17 @@ use std::path::Path;
 
 use super::environment::Overrides;
 use super::load::load_with;
+use super::problem::Problem;
 use super::settings::Config;
 
 /// Reads a file and tells everything about it: problems and warnings, one line each, then one line of sum. True when
-/// the service would take it.
-pub fn check(path: &Path, overrides: &Overrides) -> (String, bool) {
+/// the service would take it. `start` says what else would keep it from starting with that configuration.
+pub fn check(path: &Path, overrides: &Overrides, start: impl Fn(&Config) -> Result<(), String>) -> (String, bool) {
     let (problems, warnings, config) = match load_with(path, overrides) {
-        Ok(loaded) => (Vec::new(), loaded.warnings, Some(loaded.config)),
+        Ok(loaded) => match start(&loaded.config) {
+            Ok(()) => (Vec::new(), loaded.warnings, Some(loaded.config)),
+            Err(problem) => (vec![Problem::of_file(problem)], loaded.warnings, None),
+        },
         Err(problems) => (problems.problems, problems.warnings, None),
     };
     let mut lines: Vec<String> = problems.iter().map(|problem| problem.in_file(path)).collect();

@@ -554,7 +554,7 @@ fn the_report_of_check_config() {
     std::fs::write(&path, format!("zone: UTC\n{ORIGINAL}")).unwrap();
     let shown = |(text, ok): (String, bool)| (text.replace(dir.path().to_str().unwrap(), ""), ok);
     assert_eq!(
-        shown(check(&path, &Overrides::default())),
+        shown(check(&path, &Overrides::default(), |_| Ok(()))),
         (
             "/config.yaml:1: warning: unknown key \"zone\"; it is ignored\n\
              /config.yaml: good, 2 streams on 2 devices, 1 warning\n"
@@ -564,7 +564,7 @@ fn the_report_of_check_config() {
     );
     std::fs::write(&path, "streams: x\n").unwrap();
     assert_eq!(
-        shown(check(&path, &Overrides::default())),
+        shown(check(&path, &Overrides::default(), |_| Ok(()))),
         (
             "/config.yaml:1: streams: must be a list, each item on a line that begins with -\n\
              /config.yaml: not usable, 1 problem\n"

@@ -22,12 +22,11 @@ use super::call::{Call, call};
 use super::errors::{ApiError, respond};
 use super::event_log::{Kept, Missed};
 use super::incidents;
+use super::listeners::Seat;
 use super::view::{self, LISTED_HEARTBEATS};
 use crate::model::Role;
 use crate::monitor::{Event, StreamStatus};
 
-/// Listeners at once; the next one gets 503 and polls.
-pub(super) const MAX_LISTENERS: usize = 64;
 /// A comment this often tells both sides that the other is there.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// How often the listener's account is looked at: it may have been changed or removed.
@@ -49,12 +48,12 @@ struct Listener {
     first: VecDeque<sse::Event>,
     events: broadcast::Receiver<(u64, Event)>,
     looks: Interval,
-    _place: tokio::sync::OwnedSemaphorePermit,
+    _seat: Seat,
 }
 
 async fn events(call: Call) -> Result<Response, ApiError> {
     let caller = call.caller(Role::Viewer).await?;
-    let place = call.web.listeners.clone().try_acquire_owned().map_err(|_| {
+    let seat = call.web.listeners.take(&caller.username).ok_or_else(|| {
         ApiError::unavailable("too_many_listeners", "Too many listen already; ask /api/streams instead.")
     })?;
     let header = call.headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -67,7 +66,7 @@ async fn events(call: Call) -> Result<Response, ApiError> {
         first: VecDeque::new(),
         events,
         looks: interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY),
-        _place: place,
+        _seat: seat,
         call,
         caller,
     };

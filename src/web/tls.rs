@@ -69,6 +69,14 @@ impl Tls {
         Ok(Self(Arc::new(Inner { files: files.clone(), hsts, current })))
     }
 
+    /// As [`Self::load`], and no more than that.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check(files: &WebTls) -> Result<(), TlsError> {
+        Pair::read(files)?.acceptor(files).map(drop)
+    }
+
     /// Shakes hands with the pair in use now.
     pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let acceptor = self.0.current.read().unwrap_or_else(PoisonError::into_inner).acceptor.clone();
