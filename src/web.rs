@@ -106,6 +106,7 @@ pub(crate) struct Web {
     slowdown: slowdown::Slowdown,
     started_at: Timestamp,
     places: accept::Places,
+    rendered: status::Rendered,
     /// Places for listeners of `/api/events`; none left: 503.
     event_log: event_log::EventLog,
     listeners: listeners::Listeners,
@@ -135,6 +136,7 @@ pub async fn serve(listener: TcpListener, parts: WebParts, cancel: CancellationT
         started_at,
         places: accept::Places::default(),
         event_log: event_log::EventLog::new(started_at),
+        rendered: status::Rendered::default(),
         listeners: listeners::Listeners::default(),
         cancel: cancel.clone(),
     });

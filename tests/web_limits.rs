@@ -156,10 +156,9 @@ fn a_flood_of_logins_starves_neither_the_dashboard_nor_the_schedule() {
     let token = service.token();
     let (address, over) = (service.address(), AtomicBool::new(false));
     std::thread::scope(|scope| {
-        let beats = |text: &str| text.matches("event:stream").count() >= 3;
         let listening = scope.spawn(|| {
             let _end = Ends(&over);
-            service.events(beats);
+            service.events(|text| text.matches("event:stream").count() >= 3);
         });
         let mut wave = 0_u32;
         while !over.load(Ordering::Relaxed) {

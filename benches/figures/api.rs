@@ -17,6 +17,8 @@ const CAMERAS: usize = 1_000;
 const HEARTBEAT_SECONDS: u64 = 15;
 const CLIENTS: usize = 100;
 const DRIBBLING: usize = 200;
+/// They come from so many addresses: one alone has not as many places.
+const ADDRESSES: usize = 4;
 /// Until every stream has its verdict and its place in the schedule.
 const WARM: Duration = Duration::from_secs(45);
 const PASSWORD: &str = "the figures sign in with this";
@@ -184,14 +186,14 @@ impl Dribbling {
         let head =
             b"GET /api/status HTTP/1.1\r\nHost: x\r\nX-Slow: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
         let thread = std::thread::spawn(move || {
-            let connect = || TcpStream::connect(address).unwrap();
-            let mut clients: Vec<(TcpStream, usize)> = (0..DRIBBLING).map(|_| (connect(), 0)).collect();
+            let connect = |number: usize| connect_from([127, 9, 0, 1 + (number % ADDRESSES) as u8], address);
+            let mut clients: Vec<(TcpStream, usize)> = (0..DRIBBLING).map(|number| (connect(number), 0)).collect();
             while !asked.load(Ordering::Relaxed) {
-                for (stream, sent) in &mut clients {
+                for (number, (stream, sent)) in clients.iter_mut().enumerate() {
                     if stream.write_all(&head[*sent % head.len()..][..1]).is_ok() {
                         *sent += 1;
                     } else {
-                        (*stream, *sent) = (connect(), 0);
+                        (*stream, *sent) = (connect(number), 0);
                     }
                 }
                 std::thread::sleep(Duration::from_secs(1));
@@ -205,6 +207,15 @@ impl Dribbling {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap()
     }
+}
+
+/// Every address in 127.0.0.0/8 is this machine's.
+fn connect_from(source: [u8; 4], to: SocketAddr) -> TcpStream {
+    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&socket, &SocketAddr::from((source, 0))).unwrap();
+    connect(&socket, &to).unwrap();
+    socket.into()
 }
 
 /// True while the other side has not hung up.

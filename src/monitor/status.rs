@@ -101,6 +101,8 @@ impl Default for Figures {
 struct Rows {
     order: Vec<StreamId>,
     by_id: HashMap<StreamId, Arc<StreamStatus>>,
+    /// Counts the changes.
+    version: u64,
 }
 
 impl Default for StatusTable {
@@ -113,8 +115,18 @@ impl Default for StatusTable {
 impl StatusTable {
     /// Every row, in the order of the configuration.
     pub fn all(&self) -> Vec<Arc<StreamStatus>> {
+        self.all_with_version().1
+    }
+
+    /// Every row, in the order of the configuration, and the [`Self::version`] that they are.
+    pub fn all_with_version(&self) -> (u64, Vec<Arc<StreamStatus>>) {
         let rows = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        rows.order.iter().filter_map(|id| rows.by_id.get(id).cloned()).collect()
+        (rows.version, rows.order.iter().filter_map(|id| rows.by_id.get(id).cloned()).collect())
+    }
+
+    /// Another number after every change of a row or of their list.
+    pub fn version(&self) -> u64 {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner).version
     }
 
     /// The row of one stream.
@@ -136,6 +148,7 @@ impl StatusTable {
                 Some(slot) => *slot = row.clone(),
                 None => return,
             }
+            rows.version += 1;
         }
         self.tell(Event::Heartbeat(row));
     }
@@ -173,6 +186,7 @@ impl StatusTable {
             }
             rows.order = config.streams.iter().map(|s| s.id.clone()).collect();
             rows.by_id = by_id;
+            rows.version += 1;
         }
         self.tell(Event::StreamsChanged);
     }
