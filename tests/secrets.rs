@@ -146,22 +146,62 @@ fn processes(pid: u32, found: &mut Collected) -> usize {
     count
 }
 
-/// Everything that the API says to an administrator.
-fn ask_everything(service: &Service, ids: &[String], found: &mut Collected) {
-    for path in ["/api/status", "/api/streams", "/api/health", "/", "/healthz", "/readyz"] {
-        found.answer(path, &service.get(path));
+/// Paths of a documented address: for `{id}` of a stream each of them, for other numbers the first ones.
+fn paths_of(template: &str, ids: &[String]) -> Vec<String> {
+    let Some((before, rest)) = template.split_once('{') else { return vec![template.to_owned()] };
+    let (_, after) = rest.split_once('}').expect("a closing brace");
+    let values: Vec<String> = match before {
+        "/api/streams/" | "/history/" | "/preview/" => ids.to_vec(),
+        "/api/incidents/" => (1..4).map(|number: i32| number.to_string()).collect(),
+        "/api/reports/" => vec!["current.json".to_owned(), "current-incidents.csv".to_owned(), "current.html".to_owned()],
+        "/api/users/" => vec!["admin".to_owned()],
+        _ if before.ends_with("/evidence/") => vec!["1.jpg".to_owned(), "2.jpg".to_owned()],
+        other => panic!("what is asked at {other}?"),
+    };
+    values.iter().flat_map(|value| paths_of(&format!("{before}{value}{after}"), ids)).collect()
+}
+
+/// Everything that can be read, by the service's own description.
+fn read_everything(service: &Service, token: &str, ids: &[String], found: &mut Collected) -> usize {
+    let document = service.json("/api/openapi.json");
+    let mut count = 0;
+    for (template, operations) in document["paths"].as_object().expect("paths") {
+        // What never ends is listened to beside this.
+        if operations.get("get").is_none() || template == "/api/events" || template.ends_with("preview") {
+            continue;
+        }
+        for path in paths_of(template, ids) {
+            let path = if path == "/probe" { format!("/probe?target={}", ids[0]) } else { path };
+            let mut answer = service.get_as(Some(token), &path);
+            if let Some((_, rest)) = answer.head.split_once("location: ").filter(|_| answer.status == 303) {
+                let to = rest.lines().next().expect("an address").to_owned();
+                answer = service.get_as(Some(token), &to);
+            }
+            assert!(answer.status < 500 || answer.status == 502, "{path}: {}", answer.text());
+            found.answer(&path, &answer);
+            count += 1;
+        }
     }
+    count
+}
+
+/// Everything that the API says to an administrator, and all that can be read to a viewer.
+fn ask_everything(service: &Service, ids: &[String], found: &mut Collected) {
+    found.answer("/", &service.get("/"));
     for id in ids {
         let probed = service.post_as(Some(&service.token()), &format!("/api/streams/{id}/probe"), "");
         // A camera that refused the password twice is left alone.
         let paused = id.contains("wrong") && probed.status == 409;
         assert!(probed.status == 200 || paused, "{id}: {}", probed.text());
         found.answer(&format!("probe of {id}"), &probed);
-        for tail in ["", "/history", "/snapshot.jpg", "/snapshot.jpg?fresh=1"] {
-            let path = format!("/api/streams/{id}{tail}");
-            found.answer(&path, &service.get(&path));
-        }
+        let path = format!("/api/streams/{id}/snapshot.jpg?fresh=1");
+        found.answer(&path, &service.get(&path));
     }
+    assert!(read_everything(service, &service.token(), ids, found) > 5 * ids.len());
+    let body = "{\"name\":\"reader\",\"role\":\"viewer\"}";
+    let made = service.post_as(Some(&service.token()), "/api/tokens", body);
+    let reader = made.json()["token"].as_str().expect("a token").to_owned();
+    read_everything(service, &reader, ids, found);
     found.answer("/metrics without its token", &service.get_as(None, "/metrics"));
     for path in ["/api/nothing", "/api/streams/nothing", "/api/streams/nothing/history", "/nothing"] {
         let answer = service.get(path);

@@ -103,7 +103,10 @@ async fn record(status: StatusTable, mut completed: mpsc::Receiver<Completed>) {
         row.state.health = if report.reason() == Reason::Ok { Health::Up } else { Health::Down };
         row.last = Some(LastProbe { at: started_at, report: report.clone() });
         if let Some(jpeg) = probed.jpeg {
-            row.snapshot = Some(Snapshot { jpeg, taken_at: SystemClock.now() });
+            // Real ones take longer than the millisecond that the clock has.
+            let previous = row.snapshot.map(|snapshot| snapshot.taken_at + jiff::SignedDuration::from_millis(1));
+            let taken_at = previous.map_or(SystemClock.now(), |next| next.max(SystemClock.now()));
+            row.snapshot = Some(Snapshot { jpeg, taken_at });
         }
         status.replace(row);
         if let Some(reply) = reply {
