@@ -5,6 +5,7 @@
 
 mod ca_file;
 mod check;
+pub mod edit;
 mod environment;
 pub mod keys;
 mod load;
