@@ -6,6 +6,7 @@
 
 mod authority;
 mod inner;
+mod places;
 mod within;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use thiserror::Error;
 
 use authority::{has_zone, read_host, split_port, split_userinfo};
 use inner::Inner;
+pub use places::SecretPlaces;
 pub use within::mask_addresses;
 
 use super::secret::{Credentials, REDACTED};

@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::path::{Path, Step};
 use super::splice;
-use super::syntax::Syntax;
+use super::syntax::{Kind, Node, Syntax};
 use super::tree::Tree;
 use crate::config::problem::Problem;
 use crate::config::yaml;
@@ -60,7 +60,7 @@ fn one(text: &str, edit: &Edit, ids: &[String]) -> Result<String, Problem> {
             if !wanted.remove(&steps) {
                 return Err(refused("is not there, so it cannot be removed".to_owned()));
             }
-            vec![Leaf { steps, tree: before, remove: true }]
+            vec![Leaf { steps: steps.clone(), tree: before, remove: true }]
         }
         Change::Set(json) => {
             end_of_list(&wanted, &mut steps);
@@ -71,6 +71,7 @@ fn one(text: &str, edit: &Edit, ids: &[String]) -> Result<String, Problem> {
             leaves
         }
     };
+    let before = text;
     let mut text = text.to_owned();
     for leaf in leaves {
         let syntax = Syntax::parse(&text).map_err(|_| refused(splice::UNUSUAL.to_owned()))?;
@@ -81,12 +82,41 @@ fn one(text: &str, edit: &Edit, ids: &[String]) -> Result<String, Problem> {
         };
         text = done.map_err(|message| refused(at_leaf(&edit.path, &leaf.steps, message)))?;
     }
-    match read(&text) {
-        Ok(tree) if tree == wanted => Ok(text),
-        // Another place names this one by an alias, or the parser reads something else than was meant.
-        Ok(_) if text.contains('&') => Err(refused(splice::SHARED.to_owned())),
-        Ok(_) | Err(_) => Err(refused(splice::UNUSUAL.to_owned())),
+    if read(&text).is_ok_and(|tree| tree == wanted) {
+        return Ok(text);
     }
+    // Another place names this one by an alias, or the parser reads something else than was meant.
+    let shared = Syntax::parse(before).is_ok_and(|syntax| touches_anchor(syntax.root.as_ref(), &steps));
+    Err(refused(if shared { splice::SHARED } else { splice::UNUSUAL }.to_owned()))
+}
+
+/// True when the place has an anchor, is within one, or holds one.
+fn touches_anchor(root: Option<&Node>, steps: &[Step]) -> bool {
+    let Some(mut here) = root else { return false };
+    for step in steps {
+        if here.anchor_number > 0 {
+            return true;
+        }
+        let child = match (&here.kind, step) {
+            (Kind::Map(_, entries), Step::Key(key)) => {
+                entries.iter().find(|entry| entry.name() == Some(key)).map(|entry| &entry.node)
+            }
+            (Kind::List(_, items), Step::Index(index)) => items.get(*index).map(|item| &item.node),
+            _ => None,
+        };
+        let Some(child) = child else { return false };
+        here = child;
+    }
+    holds_anchor(here)
+}
+
+fn holds_anchor(node: &Node) -> bool {
+    node.anchor_number > 0
+        || match &node.kind {
+            Kind::List(_, items) => items.iter().any(|item| holds_anchor(&item.node)),
+            Kind::Map(_, entries) => entries.iter().any(|entry| holds_anchor(&entry.key) || holds_anchor(&entry.node)),
+            _ => false,
+        }
 }
 
 /// Of a mapping that was given as a whole, the key that makes the trouble.

@@ -27,7 +27,10 @@ impl Path {
     /// One clause that says how a path is written.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
-            format!("{} is not a path; write it as probe.timeout_seconds, streams[2].url or streams[gate].url", shown(text))
+            format!(
+                "{} is not a path; write it as probe.timeout_seconds, streams[2].url or streams[gate].url",
+                shown(text)
+            )
         };
         let mut steps = Vec::new();
         let mut rest = text;
@@ -115,9 +118,14 @@ mod tests {
 
     #[test]
     fn paths_are_read_and_printed() {
-        for text in
-            ["", "probe.timeout_seconds", "streams[2].url", "streams[gate].url", "streams[]", "streams[\"7\"].checks.black"]
-        {
+        for text in [
+            "",
+            "probe.timeout_seconds",
+            "streams[2].url",
+            "streams[gate].url",
+            "streams[]",
+            "streams[\"7\"].checks.black",
+        ] {
             assert_eq!(Path::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(Path::parse("streams['a].b'].url").unwrap().0[1], Step::Named("a].b".to_owned()));

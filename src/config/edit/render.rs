@@ -180,7 +180,9 @@ fn is_number(unsigned: &str) -> bool {
 fn is_date(text: &str) -> bool {
     let mut parts = text.splitn(3, '-');
     let digits = |part: Option<&str>| part.is_some_and(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()));
-    digits(parts.next()) && digits(parts.next()) && parts.next().is_some_and(|day| day.starts_with(|c: char| c.is_ascii_digit()))
+    digits(parts.next())
+        && digits(parts.next())
+        && parts.next().is_some_and(|day| day.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 #[cfg(test)]

@@ -185,11 +185,7 @@ impl<'a> Place<'a> {
 
     /// Another value in the place of this one. An anchor stays, a tag goes.
     fn replace(&self, text: &str, tree: &Tree) -> Vec<Splice> {
-        if self.is_block_collection() {
-            self.replace_block(text, tree)
-        } else {
-            self.replace_inline(text, tree)
-        }
+        if self.is_block_collection() { self.replace_block(text, tree) } else { self.replace_inline(text, tree) }
     }
 
     /// What stands between the colon and the new value: a blank, and the anchor.
@@ -212,7 +208,8 @@ impl<'a> Place<'a> {
         }
         if is_inline(tree, self.around) {
             let new = inline(tree, self.around, style);
-            let has_tag = node.value > node.anchor.as_ref().map_or(node.start, |anchor| anchor.end) && !is_gap(text, node);
+            let has_tag =
+                node.value > node.anchor.as_ref().map_or(node.start, |anchor| anchor.end) && !is_gap(text, node);
             if node.kind_is_empty() || has_tag {
                 // Nothing stands before the file's own value and before an item between brackets.
                 let is_first = self.indent.is_none() || (self.is_item && self.around == Around::Flow);
@@ -251,7 +248,10 @@ impl<'a> Place<'a> {
         }
         if is_one_line {
             let behind = node.anchor.as_ref().map_or(self.after, |anchor| anchor.end);
-            vec![insert(behind, format!(" {}", inline(tree, self.around, None))), whole_lines(text, node.value..node.end)]
+            vec![
+                insert(behind, format!(" {}", inline(tree, self.around, None))),
+                whole_lines(text, node.value..node.end),
+            ]
         } else {
             let indent = " ".repeat(self.inner_indent());
             let lines = format!("{indent}{}", block(tree, self.inner_indent()).join(newline(text)));
@@ -327,7 +327,8 @@ fn whole_lines(text: &str, range: Range<usize>) -> Splice {
     let behind = behind_break(text, end);
     if behind == end && start > 0 {
         // The last line of a file without a line break at its end: the one before has to go instead.
-        let before = text[..start].strip_suffix('\n').map_or(&text[..start], |rest| rest.strip_suffix('\r').unwrap_or(rest));
+        let before =
+            text[..start].strip_suffix('\n').map_or(&text[..start], |rest| rest.strip_suffix('\r').unwrap_or(rest));
         return (before.len()..end, String::new());
     }
     (start..behind, String::new())

@@ -144,7 +144,8 @@ impl<'a> Walk<'a> {
         let before = self.cursor.at;
         let is_empty = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, ..) if text.is_empty());
         if is_empty && anchor_number == 0 && !has_tag {
-            let node = Node { start: before, value: before, end: before, anchor: None, anchor_number, kind: Kind::Empty };
+            let node =
+                Node { start: before, value: before, end: before, anchor: None, anchor_number, kind: Kind::Empty };
             return Ok(node);
         }
         self.cursor.skip();

@@ -2,8 +2,29 @@
 
 use serde_json::{Value as Json, json};
 
+mod files;
+mod random;
+mod secrets;
+
 use super::apply::{apply, read};
 use super::*;
+use crate::config::Overrides;
+
+/// Comments, anchors, merges and odd quotes, with secrets in all of it.
+const FIXTURE: &str = include_str!("tests/fixture.yaml");
+
+/// A document that is nowhere on the disk any more.
+fn document(text: &str) -> Document {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("config.yaml");
+    std::fs::write(&file, text).unwrap();
+    Document::read(&file, &Overrides::default()).unwrap()
+}
+
+fn set_of(document: &Document, path: &str, value: Json) -> Result<String, EditError> {
+    let draft = document.with_edits(&[edit(path, Change::Set(value))])?;
+    Ok(String::from_utf8(draft.bytes().to_vec()).unwrap())
+}
 
 fn edit(path: &str, change: Change) -> Edit {
     Edit { path: Path::parse(path).unwrap(), change }
@@ -114,7 +135,12 @@ fn a_key_or_an_item_is_added() {
         ("a: 1\n# c\n", "b", json!({"x": {"z": 1}}), "a: 1\nb:\n  x:\n    z: 1\n# c\n"),
         ("a: 1", "b", json!("x"), "a: 1\nb: x"),
         // What comes from << is overridden in the mapping itself.
-        ("d: &d {p: 1, q: 2}\na:\n  <<: *d\n  n: 1\n", "a.p", json!(5), "d: &d {p: 1, q: 2}\na:\n  <<: *d\n  n: 1\n  p: 5\n"),
+        (
+            "d: &d {p: 1, q: 2}\na:\n  <<: *d\n  n: 1\n",
+            "a.p",
+            json!(5),
+            "d: &d {p: 1, q: 2}\na:\n  <<: *d\n  n: 1\n  p: 5\n",
+        ),
         (
             "d: &d\n  c: {x: 1, z: 2}\na:\n  <<: *d\n",
             "a.c.x",

@@ -147,7 +147,8 @@ impl Tree {
                 continue;
             };
             let items = self.at(&steps).map(Self::items).unwrap_or_default();
-            let by_id = (steps == [Step::Key("streams".to_owned())]).then(|| ids.iter().position(|id| id == name)).flatten();
+            let by_id =
+                (steps == [Step::Key("streams".to_owned())]).then(|| ids.iter().position(|id| id == name)).flatten();
             let written = |key: &str| items.iter().position(|item| item.get(key).and_then(Self::text) == Some(name));
             let index = by_id.or_else(|| ["id", "name", "host"].iter().find_map(|key| written(key)));
             let index = index.ok_or_else(|| format!("has no item with the id or name {name:?}"))?;
@@ -161,13 +162,14 @@ impl Tree {
         match self {
             Self::Null => Json::Null,
             Self::Text { text, bare } => {
-                let number = || text.parse::<i64>().map(Json::from).ok().or_else(|| text.parse().ok().and_then(decimal));
+                let number =
+                    || text.parse::<i64>().map(Json::from).ok().or_else(|| text.parse().ok().and_then(decimal));
                 match text.as_str() {
                     "true" if *bare => Json::Bool(true),
                     "false" if *bare => Json::Bool(false),
-                    _ if *bare => {
-                        number().filter(|number| number.to_string() == *text).unwrap_or_else(|| Json::from(text.as_str()))
-                    }
+                    _ if *bare => number()
+                        .filter(|number| number.to_string() == *text)
+                        .unwrap_or_else(|| Json::from(text.as_str())),
                     _ => Json::from(text.as_str()),
                 }
             }

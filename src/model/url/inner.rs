@@ -2,6 +2,8 @@
 //! there: `?user=…&password=…`, Xiongmai's `/user=…&password=…&channel=1` and `/user=…_password=…_channel=1`, and a
 //! whole address with credentials as a parameter (`?src=rtsp://user:password@…`), percent-encoded or not.
 
+use std::ops::Range;
+
 use super::authority::split_userinfo;
 use super::percent_decode;
 use crate::model::secret::{Credentials, REDACTED};
@@ -21,6 +23,8 @@ pub(super) struct Inner {
     pub(super) secrets: Vec<String>,
     /// User and password of the camera itself; the user is empty when only a password or token is given.
     pub(super) account: Option<Credentials>,
+    /// Where those values stand; an encoded address that holds one is in it as a whole.
+    pub(super) places: Vec<Range<usize>>,
     /// Accounts of addresses in it.
     pub(super) others: Vec<Credentials>,
 }
@@ -45,12 +49,15 @@ impl Inner {
                 let place = if is_password { &mut password } else { &mut other_secret };
                 place.get_or_insert_with(|| percent_decode(value));
                 inner.hide(value);
+                inner.places.push(start..end);
                 inner.shown.push_str(&text[from..start]);
                 inner.shown.push_str(REDACTED);
             } else if let Some(at) = text[start..end].find("://") {
                 from = inner.step_into(text, from, start + at);
                 continue;
-            } else if !inner.decode(&text[from..start], value, depth) {
+            } else if inner.decode(&text[from..start], value, depth) {
+                inner.places.push(start..end);
+            } else {
                 inner.shown.push_str(&text[from..end]);
             }
             from = end;
@@ -74,11 +81,14 @@ impl Inner {
             self.hide(password);
             self.others.push(Credentials::new(percent_decode(user), percent_decode(password)));
         }
+        let mut hidden = begin;
         if let Some((user, _)) = userinfo.split_once(':') {
             self.shown.push_str(user);
             self.shown.push(':');
+            hidden += user.len() + 1;
         }
         self.shown.push_str(REDACTED);
+        self.places.push(hidden..begin + userinfo.len());
         begin + userinfo.len()
     }
 

@@ -1,0 +1,46 @@
+//! Whether a secret goes to whom it went before.
+
+use super::tree::Tree;
+use crate::model::CameraUrl;
+
+/// Settings of `mqtt:` that say where its password goes and who can read it on the way.
+const BROKER: [&str; 12] = [
+    "host",
+    "port",
+    "ws_port",
+    "tls_port",
+    "tls_ws_port",
+    "use_tls",
+    "use_websocket",
+    "tls_insecure",
+    "ca_file",
+    "cert_file",
+    "key_file",
+    "username",
+];
+
+/// The same scheme, host, port and user of two addresses.
+pub(super) fn same_address(old: &str, new: &str) -> bool {
+    let target = |text: &str| {
+        let (url, account) = CameraUrl::parse(text).ok()?;
+        Some((url.scheme(), url.host().to_owned(), url.port(), account.map(|account| account.username)))
+    };
+    matches!((target(old), target(new)), (Some(old), Some(new)) if old == new)
+}
+
+/// The same scheme, host, port and user of two streams.
+pub(super) fn same_camera(old: &Tree, new: &Tree) -> bool {
+    let target = |stream: &Tree| {
+        let (url, in_url) = CameraUrl::parse(stream.get("url")?.text()?).ok()?;
+        let given = stream.get("username").and_then(Tree::text).filter(|name| !name.trim().is_empty());
+        let user = given.map(str::to_owned).or_else(|| in_url.map(|account| account.username));
+        Some((url.scheme(), url.host().to_owned(), url.port(), user))
+    };
+    matches!((target(old), target(new)), (Some(old), Some(new)) if old == new)
+}
+
+/// The same broker, user and encryption, as they are written.
+pub(super) fn same_broker(old: &Tree, new: &Tree) -> bool {
+    let value = |tree: &Tree, key: &str| tree.get(key).filter(|value| !matches!(value, Tree::Null)).cloned();
+    BROKER.iter().all(|key| value(old, key) == value(new, key))
+}
