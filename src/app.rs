@@ -229,6 +229,7 @@ impl Parts {
             scheduler,
             clock: self.clock.clone(),
             config: self.config.clone(),
+            config_file: self.watch_handle.clone(),
             metrics: Arc::new(move || metrics.render()),
             readiness: Arc::new(move || facts::readiness(&ready)),
             facts: Arc::new(move || facts::health(&pool, hardware, &watch_handle, &network.state())),

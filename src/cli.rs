@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and the exit code of each answer.
 
+mod config;
 mod import;
 mod password;
 mod probe;
@@ -60,6 +61,9 @@ enum Command {
         /// The file [default: the one that the service would read].
         file: Option<PathBuf>,
     },
+    /// Read or change the configuration file; a running service takes the change within seconds.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// Probe one camera now and say what was found; exit 0 when there is a picture, 1 when there is not.
     Probe(ProbeArguments),
     /// Take over the history of StreamPulse 2 (the Python service); again, only what is new in the file. The service must
@@ -210,6 +214,7 @@ pub fn run() -> u8 {
             with_runtime(serve::demo(listen))
         }
         Some(Command::CheckConfig { file }) => serve::check_config(&file.unwrap_or(config)),
+        Some(Command::Config(command)) => config::run(&config, &command),
         Some(Command::Worker { warm_registry: true, .. }) => worker(pipeline::init()),
         Some(Command::Worker { decode_slots, hardware, background, .. }) => {
             worker(run_worker(Duties { decode_slots, with_hardware: hardware, in_background: background }))

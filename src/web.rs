@@ -11,6 +11,8 @@ mod audit;
 mod auth;
 mod availability;
 mod call;
+mod config;
+mod config_edit;
 mod csv_rows;
 mod errors;
 mod event_log;
@@ -33,6 +35,7 @@ mod session;
 mod slowdown;
 mod snapshot;
 mod status;
+mod stream_edit;
 mod streams;
 mod tls;
 mod tokens;
@@ -48,7 +51,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 use warp::Filter;
 use warp::filters::BoxedFilter;
@@ -64,7 +67,7 @@ pub use tls::{Tls, TlsError};
 pub use tokens::{Keys, new_api_token};
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, WatchHandle};
 use crate::model::StreamId;
 use crate::monitor::{MonitorHandle, StatusTable};
 use crate::schedule::SchedulerHandle;
@@ -85,6 +88,8 @@ pub struct WebParts {
     pub clock: Arc<dyn Clock>,
     /// The configuration in force.
     pub config: watch::Receiver<Arc<Config>>,
+    /// The file that it comes from.
+    pub config_file: WatchHandle,
     /// Writes `/metrics` in the text format; called on a blocking thread.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// `Err` with the reason while the service cannot do its work.
@@ -110,6 +115,8 @@ pub(crate) struct Web {
     /// Places for listeners of `/api/events`; none left: 503.
     event_log: event_log::EventLog,
     listeners: listeners::Listeners,
+    /// One change of the configuration after the other, each until it is in use.
+    config_edits: Mutex<()>,
     cancel: CancellationToken,
 }
 
@@ -138,6 +145,7 @@ pub async fn serve(listener: TcpListener, parts: WebParts, cancel: CancellationT
         event_log: event_log::EventLog::new(started_at),
         rendered: status::Rendered::default(),
         listeners: listeners::Listeners::default(),
+        config_edits: Mutex::new(()),
         cancel: cancel.clone(),
     });
     let routes = routes(&web).recover(errors::recover).unify().boxed();
@@ -165,6 +173,10 @@ fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
         .or(audit::routes(web))
         .unify()
         .or(streams::routes(web))
+        .unify()
+        .or(stream_edit::routes(web))
+        .unify()
+        .or(config::routes(web))
         .unify()
         .or(snapshot::routes(web))
         .unify()

@@ -153,7 +153,9 @@ fn paths_of(template: &str, ids: &[String]) -> Vec<String> {
     let values: Vec<String> = match before {
         "/api/streams/" | "/history/" | "/preview/" => ids.to_vec(),
         "/api/incidents/" => (1..4).map(|number: i32| number.to_string()).collect(),
-        "/api/reports/" => vec!["current.json".to_owned(), "current-incidents.csv".to_owned(), "current.html".to_owned()],
+        "/api/reports/" => {
+            vec!["current.json".to_owned(), "current-incidents.csv".to_owned(), "current.html".to_owned()]
+        }
         "/api/users/" => vec!["admin".to_owned()],
         _ if before.ends_with("/evidence/") => vec!["1.jpg".to_owned(), "2.jpg".to_owned()],
         other => panic!("what is asked at {other}?"),

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{self, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use super::edit::{Document, tag_of};
 use super::environment::Overrides;
 use super::load::{Loaded, parse, read};
 use super::problem::{Problem, Problems};
@@ -42,6 +43,9 @@ pub struct ReloadStatus {
     pub problems: Vec<Problem>,
     /// What is odd in the file.
     pub warnings: Vec<Problem>,
+    /// Names the content that was last taken or refused ([`tag_of`]); `None` while that is the one of the start.
+    #[serde(skip)]
+    pub tag: Option<String>,
 }
 
 /// Asks for a reload and tells how the last one went. Cloning is cheap.
@@ -50,6 +54,8 @@ pub struct WatchHandle {
     /// Holds one request; another one meanwhile would ask for the same and is dropped.
     requests: mpsc::Sender<()>,
     status: watch::Receiver<ReloadStatus>,
+    path: PathBuf,
+    overrides: Overrides,
 }
 
 impl WatchHandle {
@@ -62,6 +68,22 @@ impl WatchHandle {
     /// How the last reading ended.
     pub fn status(&self) -> ReloadStatus {
         self.status.borrow().clone()
+    }
+
+    /// Asks for a reload and waits until the content with this tag is in use. The caller sets the deadline.
+    pub async fn taken(&self, tag: &str) {
+        self.reload();
+        let mut status = self.status.clone();
+        // An error means that the service is ending: nobody will read the file any more.
+        let _ = status.wait_for(|status| status.tag.as_deref() == Some(tag)).await;
+    }
+
+    /// The file as it is now, to show and change it. Blocks.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no text.
+    pub fn document(&self) -> Result<Document, Problem> {
+        Document::read(&self.path, &self.overrides)
     }
 
     /// To await a change of the status.
@@ -95,12 +117,24 @@ pub fn watch(
     clock: Arc<dyn Clock>,
 ) -> (watch::Receiver<Arc<Config>>, WatchHandle, Watcher) {
     let now = clock.now();
-    let status =
-        ReloadStatus { ok: true, at: now, good_at: now, reloads: 0, problems: Vec::new(), warnings: initial.warnings };
+    let status = ReloadStatus {
+        ok: true,
+        at: now,
+        good_at: now,
+        reloads: 0,
+        problems: Vec::new(),
+        warnings: initial.warnings,
+        tag: None,
+    };
     let (config, config_receiver) = watch::channel(Arc::new(initial.config));
     let (status, status_receiver) = watch::channel(status);
     let (request_sender, requests) = mpsc::channel(1);
-    let handle = WatchHandle { requests: request_sender, status: status_receiver };
+    let handle = WatchHandle {
+        requests: request_sender,
+        status: status_receiver,
+        path: path.clone(),
+        overrides: overrides.clone(),
+    };
     (config_receiver, handle, Watcher { path, overrides, clock, config, status, requests, seen: None })
 }
 
@@ -146,14 +180,15 @@ impl Watcher {
                 Err(Problems { file: self.path.clone(), problems: vec![problem.clone()], warnings: Vec::new() })
             }
         };
+        let tag = content.as_ref().ok().map(|bytes| tag_of(bytes));
         self.seen = Some(content);
         match loaded {
-            Ok(loaded) => self.take(loaded, first, asked),
-            Err(problems) => self.refuse(problems),
+            Ok(loaded) => self.take(loaded, tag, first, asked),
+            Err(problems) => self.refuse(problems, tag),
         }
     }
 
-    fn take(&mut self, loaded: Loaded, first: bool, asked: bool) {
+    fn take(&mut self, loaded: Loaded, tag: Option<String>, first: bool, asked: bool) {
         let Loaded { mut config, warnings } = loaded;
         let old = Arc::clone(&self.config.borrow());
         let changed = config != *old;
@@ -172,7 +207,7 @@ impl Watcher {
         let now = self.clock.now();
         self.status.send_modify(|status| {
             let reloads = status.reloads + 1;
-            *status = ReloadStatus { ok: true, at: now, good_at: now, reloads, problems: Vec::new(), warnings };
+            *status = ReloadStatus { ok: true, at: now, good_at: now, reloads, problems: Vec::new(), warnings, tag };
         });
         // Said last, so that whoever reads the line finds it true.
         if changed {
@@ -182,7 +217,7 @@ impl Watcher {
         }
     }
 
-    fn refuse(&mut self, problems: Problems) {
+    fn refuse(&mut self, problems: Problems, tag: Option<String>) {
         let now = self.clock.now();
         self.status.send_modify(|status| {
             status.ok = false;
@@ -190,6 +225,7 @@ impl Watcher {
             status.reloads += 1;
             status.problems.clone_from(&problems.problems);
             status.warnings = problems.warnings;
+            status.tag = tag;
         });
         for problem in problems.problems.iter().take(MAX_LOGGED) {
             tracing::error!("{}", problem.in_file(&self.path));

@@ -19,13 +19,15 @@ use super::accept::Peer;
 use super::auth::Caller;
 use super::errors::{ApiError, not_json, too_large};
 use super::headers;
-use crate::model::StreamId;
 use crate::model::url::percent_decode;
+use crate::model::{Role, StreamId};
 use crate::monitor::StreamStatus;
 use crate::store::AuditEntry;
 
-/// No body of this API is larger: user names, passwords, tokens.
+/// User names, passwords, tokens: no such body is larger.
 const MAX_BODY_BYTES: usize = 16 * 1024;
+/// A whole `config.yaml`, or changes of it.
+const MAX_LARGE_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// For a whole body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -151,24 +153,27 @@ fn parts_of_body() -> impl Filter<
 pub(super) fn json_body<T: DeserializeOwned + Send + 'static>()
 -> impl Filter<Extract = (Result<T, ApiError>,), Error = Rejection> + Clone {
     parts_of_body().then(|headers: HeaderMap, peer: Option<Peer>, body| async move {
-        let is_json = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).is_some_and(|v| {
-            let kind = v.split(';').next().unwrap_or_default();
-            kind.trim().eq_ignore_ascii_case("application/json")
-        });
-        let bytes = read(&headers, peer, body).await?;
-        if !is_json {
-            return Err(not_json());
-        }
-        serde_json::from_slice(&bytes)
-            .map_err(|_| ApiError::bad_request("bad_json", "The body is not the JSON object this address takes."))
+        as_json(&headers, &read(&headers, peer, body, MAX_BODY_BYTES).await?)
     })
+}
+
+fn as_json<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, ApiError> {
+    let is_json = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).is_some_and(|v| {
+        let kind = v.split(';').next().unwrap_or_default();
+        kind.trim().eq_ignore_ascii_case("application/json")
+    });
+    if !is_json {
+        return Err(not_json());
+    }
+    serde_json::from_slice(bytes)
+        .map_err(|_| ApiError::bad_request("bad_json", "The body is not the JSON object this address takes."))
 }
 
 /// The body as JSON, or the default when there is none at all.
 pub(super) fn optional_json_body<T: DeserializeOwned + Default + Send + 'static>()
 -> impl Filter<Extract = (Result<T, ApiError>,), Error = Rejection> + Clone {
     parts_of_body().then(|headers: HeaderMap, peer: Option<Peer>, body| async move {
-        let bytes = read(&headers, peer, body).await?;
+        let bytes = read(&headers, peer, body, MAX_BODY_BYTES).await?;
         if bytes.is_empty() {
             return Ok(T::default());
         }
@@ -177,13 +182,33 @@ pub(super) fn optional_json_body<T: DeserializeOwned + Default + Send + 'static>
     })
 }
 
+/// The body as it is, also a large one: taken only from an administrator, so that strangers cannot fill the memory.
+pub(super) fn large_body(
+    web: &Arc<Web>,
+) -> impl Filter<Extract = (Result<Vec<u8>, ApiError>,), Error = Rejection> + Clone + use<> {
+    call(web).and(parts_of_body()).then(|call: Call, headers: HeaderMap, peer: Option<Peer>, body| async move {
+        call.caller(Role::Admin).await?;
+        read(&headers, peer, body, MAX_LARGE_BODY_BYTES).await
+    })
+}
+
+/// The same as JSON.
+pub(super) fn large_json_body<T: DeserializeOwned + Send + 'static>(
+    web: &Arc<Web>,
+) -> impl Filter<Extract = (Result<T, ApiError>,), Error = Rejection> + Clone + use<T> {
+    warp::header::headers_cloned()
+        .and(large_body(web))
+        .map(|headers: HeaderMap, bytes: Result<Vec<u8>, ApiError>| as_json(&headers, &bytes?))
+}
+
 async fn read<B: Buf>(
     headers: &HeaderMap,
     peer: Option<Peer>,
     body: impl Stream<Item = Result<B, warp::Error>>,
+    limit_bytes: usize,
 ) -> Result<Vec<u8>, ApiError> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
-    if announced.is_some_and(|bytes| bytes > MAX_BODY_BYTES as u64) {
+    if announced.is_some_and(|bytes| bytes > limit_bytes as u64) {
         return Err(too_large());
     }
     let mut body = std::pin::pin!(body);
@@ -192,7 +217,7 @@ async fn read<B: Buf>(
         while let Some(part) = body.next().await {
             let mut part =
                 part.map_err(|_| ApiError::bad_request("body_cut_off", "The body ended before its announced length."))?;
-            if bytes.len() + part.remaining() > MAX_BODY_BYTES {
+            if bytes.len() + part.remaining() > limit_bytes {
                 return Err(too_large());
             }
             while part.has_remaining() {

@@ -1,4 +1,4 @@
-//! `/api/streams`: the list, one stream, probe now, a new reference picture.
+//! `/api/streams`: the list, one stream, probe now, a new reference picture. Changes are in [`super::stream_edit`].
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::Web;
 use super::auth::Caller;
 use super::call::{Call, call};
 use super::errors::{ApiError, json, respond};
-use super::view;
+use super::{config_edit, stream_edit, view};
 use crate::model::{ProbeReport, Role};
 use crate::monitor::StreamStatus;
 use crate::schedule::ProbeNowError;
@@ -51,6 +51,10 @@ async fn list(call: Call) -> Result<Response, ApiError> {
 async fn one(call: Call, id: String) -> Result<Response, ApiError> {
     let caller = call.caller(Role::Viewer).await?;
     let row = row(&call, &caller, &id)?;
+    if caller.role == Role::Admin {
+        let document = config_edit::document(&call).await.ok();
+        return stream_edit::detail(&call, &caller, &row, document.as_ref());
+    }
     Ok(json(&view::detail(&row, caller.role, call.web.paused_until(&row.stream.id))))
 }
 

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::EditError;
 use super::apply::{self, Change, Edit};
-use super::mask::{is_secret_key, mask, masked_tree};
+use super::mask::{mask, masked_tree};
 use super::path::{Path, Step};
 use super::tree::Tree;
 use super::unmask::{Stored, restore};
@@ -72,7 +72,7 @@ impl Document {
     pub fn get(&self, path: &Path) -> Result<Option<Json>, Problem> {
         let tree = apply::read(&self.text)?;
         let steps = tree.resolve(path, &self.ids).map_err(|message| of_path(path, message))?;
-        let is_secret = steps.iter().any(|step| matches!(step, Step::Key(key) if is_secret_key(key)));
+        let is_secret = path.is_secret();
         let key = steps.iter().rev().find_map(|step| if let Step::Key(key) = step { Some(key.as_str()) } else { None });
         Ok(tree.at(&steps).map(|tree| masked_tree(tree, key.unwrap_or_default(), is_secret).to_json()))
     }

@@ -70,6 +70,11 @@ impl Path {
         self.with(Step::Key(key.to_owned()))
     }
 
+    /// True when what stands there is a password or a token.
+    pub fn is_secret(&self) -> bool {
+        self.0.iter().any(|step| matches!(step, Step::Key(key) if super::mask::is_secret_key(key)))
+    }
+
     pub(super) fn with(&self, step: Step) -> Self {
         Self(self.0.iter().cloned().chain([step]).collect())
     }
