@@ -8,7 +8,6 @@ mod tables;
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +18,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+mod config;
 
 use super::*;
 use crate::clock::SystemClock;
@@ -115,6 +116,14 @@ async fn record(status: StatusTable, mut completed: mpsc::Receiver<Completed>) {
     }
 }
 
+/// The monitor's other duty: the table follows the configuration.
+async fn follow(status: StatusTable, mut config: watch::Receiver<Arc<Config>>) {
+    while config.changed().await.is_ok() {
+        let config = config.borrow_and_update().clone();
+        status.configure(&config, |stream| StreamStatus::new(stream.clone(), SystemClock.now()));
+    }
+}
+
 impl Server {
     async fn start() -> Self {
         Self::start_with(CONFIG).await
@@ -122,20 +131,20 @@ impl Server {
 
     async fn start_with(config: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("config.yaml");
+        std::fs::write(&file, config).unwrap();
         let overrides = crate::config::Overrides::default();
-        let config = crate::config::parse(Path::new("config.yaml"), config.as_bytes(), &overrides).unwrap().config;
+        let loaded = crate::config::load_with(&file, &overrides).unwrap();
         let status = StatusTable::default();
-        status.configure(&config, |stream| StreamStatus::new(stream.clone(), SystemClock.now()));
-        let (sender, config) = watch::channel(Arc::new(config));
+        status.configure(&loaded.config, |stream| StreamStatus::new(stream.clone(), SystemClock.now()));
+        let (config, config_file, watcher) = crate::config::watch(file, loaded, overrides, Arc::new(SystemClock));
         let cancel = CancellationToken::new();
         let (completed, results) = mpsc::channel(16);
         let (handle, running) = scheduler(config.clone(), Arc::new(Cameras), Arc::new(SystemClock), completed, 8);
         tokio::spawn(record(status.clone(), results));
-        let until = cancel.clone();
-        tokio::spawn(async move {
-            running.run(until).await;
-            drop(sender);
-        });
+        tokio::spawn(follow(status.clone(), config.clone()));
+        tokio::spawn(running.run(cancel.clone()));
+        tokio::spawn(watcher.run(cancel.clone()));
         let store = Store::open(dir.path()).await.unwrap();
         let monitor =
             Monitor::new(status.clone(), store.clone(), handle.clone(), config.clone(), Arc::new(SystemClock));
@@ -147,6 +156,7 @@ impl Server {
             scheduler: handle,
             clock: Arc::new(SystemClock),
             config,
+            config_file,
             metrics: Arc::new(|| "stream_up{stream=\"Gate\"} 1\n".to_owned()),
             readiness: Arc::new(|| Ok(())),
             facts: Arc::new(Map::new),

@@ -330,6 +330,15 @@ impl Service {
         self.send("DELETE", path, Some(&self.token()), None)
     }
 
+    /// Any method as the administrator, with further headers, each ended by a line break.
+    pub fn send_with(&self, method: &str, path: &str, headers: &str, body: Option<&str>) -> Answer {
+        let headers = format!("{headers}Authorization: Bearer {}\r\n", self.token());
+        let mut stream = self.request_with(method, path, &headers, body);
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).expect(path);
+        Answer::parse(&bytes)
+    }
+
     fn send(&self, method: &str, path: &str, token: Option<&str>, body: Option<&str>) -> Answer {
         let mut stream = self.request(method, path, token, body);
         let mut bytes = Vec::new();
@@ -338,12 +347,14 @@ impl Service {
     }
 
     fn request(&self, method: &str, path: &str, token: Option<&str>, body: Option<&str>) -> TcpStream {
+        let headers = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+        self.request_with(method, path, &headers, body)
+    }
+
+    fn request_with(&self, method: &str, path: &str, headers: &str, body: Option<&str>) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).expect("connect");
         stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
-        if let Some(token) = token {
-            head.push_str(&format!("Authorization: Bearer {token}\r\n"));
-        }
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}", self.address);
         if let Some(body) = body {
             head.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()));
         }
@@ -416,6 +427,12 @@ impl Answer {
     /// The body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let pairs = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
+        pairs.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
     }
 
     /// The body as JSON.

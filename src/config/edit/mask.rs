@@ -6,7 +6,9 @@ use std::ops::Range;
 use saphyr_parser::ScalarStyle;
 
 use super::comments;
+use super::cursor::line_end;
 use super::render::{Around, scalar};
+use super::splice::block_header_end;
 use super::syntax::{Kind, Node, Syntax};
 use super::tree::Tree;
 use crate::model::secret::REDACTED;
@@ -76,7 +78,10 @@ fn mask_parsed(text: &str, syntax: &Syntax) -> String {
     let mut splices: Vec<(Range<usize>, String)> = Vec::new();
     let secret_anchors = secret_anchors(syntax);
     each_scalar(syntax, &secret_anchors, &mut |scalar| {
-        splices.extend(masked_scalar(text, scalar.node, scalar.key, scalar.is_secret));
+        if let Some(splice) = masked_scalar(text, scalar.node, scalar.key, scalar.is_secret) {
+            splices.push(splice);
+            splices.extend(block_lines(text, scalar.node).map(|lines| (lines, String::new())));
+        }
     });
     splices.extend(syntax.comments.iter().filter_map(|range| {
         let comment = &text[range.clone()];
@@ -91,10 +96,6 @@ pub(super) fn apply(text: &str, mut splices: Vec<(Range<usize>, String)>) -> Str
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     for (range, new) in splices {
-        // A comment within a block that is hidden as a whole.
-        if range.start < at {
-            continue;
-        }
         out.push_str(&text[at..range.start]);
         out.push_str(&new);
         at = range.end;
@@ -103,14 +104,22 @@ pub(super) fn apply(text: &str, mut splices: Vec<(Range<usize>, String)>) -> Str
     out
 }
 
-/// The bytes of a scalar and what is shown in their place; `None` when it is shown as it is.
+/// The lines of `|` and `>`, from the end of the first line on: what stands behind the sign is a comment.
+pub(super) fn block_lines(text: &str, node: &Node) -> Option<Range<usize>> {
+    let sign = block_header_end(text, node);
+    let lines = line_end(text, sign)..node.end;
+    (sign < node.end).then_some(lines).filter(|lines| lines.start < lines.end)
+}
+
+/// The bytes of a scalar and what is shown in their place, without the lines of a block; `None` when it is shown as it
+/// is.
 pub(super) fn masked_scalar(text: &str, node: &Node, key: &str, is_secret: bool) -> Option<(Range<usize>, String)> {
     let Kind::Scalar { text: value, style } = &node.kind else { return None };
     let is_null = *style == ScalarStyle::Plain && matches!(value.as_str(), "" | "~" | "null" | "Null" | "NULL");
     if is_null {
         return None;
     }
-    let range = node.value..node.end;
+    let range = node.value..block_header_end(text, node);
     let shown = masked_text(key, is_secret, value)?;
     // As it is written, where that is what it says.
     let written = &text[range.clone()];

@@ -242,7 +242,7 @@ impl<'a> Place<'a> {
             let new = if is_one_line {
                 inline(tree, self.around, None)
             } else {
-                block(tree, self.inner_indent()).join(newline(text))
+                block(tree, column(text, node.value)).join(newline(text))
             };
             return vec![(node.value..node.end, new)];
         }
@@ -274,7 +274,7 @@ fn is_gap(text: &str, node: &Node) -> bool {
 }
 
 /// The end of `|` or `>-`; the end of any other value.
-fn block_header_end(text: &str, node: &Node) -> usize {
+pub(super) fn block_header_end(text: &str, node: &Node) -> usize {
     let written = &text[node.value..node.end];
     if !matches!(&node.kind, Kind::Scalar { style, .. } if is_block(*style)) {
         return node.end;

@@ -6,7 +6,10 @@ use std::ops::Range;
 use saphyr_parser::ScalarStyle;
 
 use super::apply::read;
-use super::mask::{apply, each_scalar, holds_mark, is_secret_key, masked_scalar, masked_text, secret_anchors};
+use super::cursor::line_end;
+use super::mask::{
+    apply, block_lines, each_scalar, holds_mark, is_secret_key, masked_scalar, masked_text, secret_anchors,
+};
 use super::path::{Path, Step};
 use super::render::{Around, scalar};
 use super::syntax::{Kind, Node, Syntax};
@@ -93,7 +96,7 @@ pub(super) fn restore(stored: Option<&Stored<'_>>, text: &str) -> Result<String,
         }
         let put_back = stored.ok_or(NO_FILE).and_then(|stored| one(stored, text, &tree, found, value, *style));
         match put_back {
-            Ok(splice) => splices.push(splice),
+            Ok(put_back) => splices.extend(put_back),
             Err(message) => problems.push(problem(text, found.node, found.steps, message)),
         }
     });
@@ -134,7 +137,7 @@ fn one(
     found: &super::mask::Scalar<'_>,
     value: &str,
     style: ScalarStyle,
-) -> Result<(Range<usize>, String), &'static str> {
+) -> Result<Vec<(Range<usize>, String)>, &'static str> {
     let steps = stored.steps(tree, found.steps).ok_or(NOT_KNOWN)?;
     let old = stored.tree.at(&steps).and_then(Tree::text).filter(|old| !old.is_empty()).ok_or(NOT_KNOWN)?;
     let range = found.node.value..found.node.end;
@@ -143,10 +146,17 @@ fn one(
         && let Some((old_range, shown)) = masked_scalar(stored.text, node, found.key, found.is_secret)
         && shown == text[range.clone()]
     {
-        return Ok((range, stored.text[old_range].to_owned()));
+        let end = line_end(text, range.end);
+        let ends_line = matches!(text[range.end..end].trim_start().chars().next(), None | Some('#'));
+        let sign = (range.clone(), stored.text[old_range].to_owned());
+        match block_lines(stored.text, node) {
+            None => return Ok(vec![sign]),
+            Some(lines) if ends_line => return Ok(vec![sign, (end..end, stored.text[lines].to_owned())]),
+            Some(_) => {}
+        }
     }
     let known = if found.is_secret { old.to_owned() } else { address(old, value)? };
-    Ok((range, scalar(&known, false, Around::Flow, Some(style))))
+    Ok(vec![(range, scalar(&known, false, Around::Flow, Some(style)))])
 }
 
 /// An address with the secrets of the old one.
