@@ -1,10 +1,10 @@
 # Two commands matter: `make demo` and `make test`. Both install what is missing on Debian and Raspberry Pi OS.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test bench fuzz lint fmt
+.PHONY: help demo build test bench fuzz api-check lint fmt
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## the whole service with simulated cameras; ARGS="--listen ADDR" goes to it
 	@scripts/demo $(ARGS)
@@ -20,6 +20,9 @@ bench: ## the figures, beside ffmpeg; ONLY=keyframe|mid-gop|faults|checks|histor
 
 fuzz: ## what reads bytes of others, under random ones; SECONDS=600 in all
 	@SECONDS_TO_RUN="$(SECONDS)" scripts/fuzz
+
+api-check: ## the API against its description, with requests made up by schemathesis; EXAMPLES=50
+	@scripts/api-check
 
 lint: ## formatting, clippy, shellcheck, rules of Prometheus, cargo deny
 	@scripts/install build test rust rust-lint
