@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::model::{Health, Incident, Stream, StreamId};
+use crate::model::{Health, Incident, Refusal, Stream, StreamId};
 use crate::schedule::{Completed, SchedulerHandle};
 use crate::store::{Announced, Evidence, Store, StoreError};
 
@@ -188,6 +188,8 @@ impl Monitor {
     pub async fn run(mut self, mut completed: mpsc::Receiver<Completed>, cancel: CancellationToken) {
         self.configure().await;
         let mut config_lives = true;
+        let mut visits = self.scheduler.refusals();
+        let mut visits_live = true;
         loop {
             let has_room = self.commits.len() + self.queued < MAX_UNCOMMITTED;
             let next_window = self.until_next_window();
@@ -204,6 +206,13 @@ impl Monitor {
                 },
                 Some(done) = self.commits.next() => self.done(done),
                 Some(command) = self.commands.1.recv() => self.obey(command),
+                changed = visits.changed(), if visits_live => match changed {
+                    Ok(()) => {
+                        let refusals = visits.borrow_and_update().clone();
+                        self.store_refusals(refusals);
+                    }
+                    Err(_) => visits_live = false,
+                },
                 () = tokio::time::sleep(next_window.unwrap_or_default()), if next_window.is_some() => self.look_at_windows(),
                 () = tokio::time::sleep_until(self.restore_at), if self.restoring == Restoring::Not => self.restore_later(),
                 next = completed.recv(), if has_room => match next {
@@ -278,14 +287,18 @@ impl Monitor {
     fn accept(&mut self, mut completed: Completed) {
         if let Some(refusals) = completed.refusals.take() {
             // Not with the result, which may have to wait, or be dropped because its stream is gone.
-            self.refusals.put(refusals);
-            let (refusals, store) = (self.refusals.clone(), self.store.clone());
-            self.commits.push(Box::pin(async move {
-                refusals.store(&store).await;
-                None
-            }));
+            self.store_refusals(refusals);
         }
         self.enqueue(Work::Probe(Box::new(completed)));
+    }
+
+    fn store_refusals(&mut self, refusals: Vec<Refusal>) {
+        self.refusals.put(refusals);
+        let (refusals, store) = (self.refusals.clone(), self.store.clone());
+        self.commits.push(Box::pin(async move {
+            refusals.store(&store).await;
+            None
+        }));
     }
 
     fn enqueue(&mut self, work: Work) {

@@ -2,7 +2,7 @@
 //!
 //! [`plan`] is pure: which stream is due, which must wait for its device. [`run`] is the one task that asks the plan
 //! what to start, runs the probes and passes on what they found. [`SchedulerHandle`] is how others ask for a probe out
-//! of turn and read how well the schedule is kept.
+//! of turn, for a session of their own (a *visit*), and read how well the schedule is kept.
 
 pub mod device;
 pub mod guard;
@@ -12,6 +12,7 @@ pub mod phase;
 pub mod plan;
 pub mod run;
 pub mod start;
+pub mod visit;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,10 @@ use crate::probe::{Probed, Prober};
 
 pub use handle::{ProbeNowError, SchedulerHandle};
 pub use measures::{Lag, Measures, StreamMeasures};
+pub use plan::{Purpose, Visitor};
 pub use run::Scheduler;
+pub use start::Found;
+pub use visit::{VisitError, VisitLease};
 
 /// A probe that ended, for the monitor.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::plan::VisitId;
 use crate::model::StreamId;
 
 /// How long a device that answered "busy" gets half of its sessions.
@@ -13,6 +14,15 @@ const GUESSED_PROBE: Duration = Duration::from_secs(2);
 
 /// Weight of the newest probe in the mean.
 const MEAN_WEIGHT: f64 = 0.1;
+
+/// Who waits for a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Waiter {
+    /// A due stream.
+    Stream(StreamId),
+    /// A visit.
+    Visit(VisitId),
+}
 
 /// What the plan knows of a device. Times count from the start of the plan.
 #[derive(Debug)]
@@ -25,8 +35,10 @@ pub(super) struct Device {
     halved_at: Duration,
     halved_until: Duration,
     pub(super) running: usize,
-    /// Due streams in the order in which they became due.
-    pub(super) queue: VecDeque<StreamId>,
+    /// Due streams, and visits that are probes, in the order in which they became due.
+    pub(super) queue: VecDeque<Waiter>,
+    /// Previews, which come after all of these.
+    pub(super) previews: VecDeque<VisitId>,
     /// True while the device stands in the plan's list of devices to look at.
     pub(super) listed: bool,
     mean_probe: Option<Duration>,
@@ -62,6 +74,7 @@ impl Device {
             halved_until: Duration::ZERO,
             running: 0,
             queue: VecDeque::new(),
+            previews: VecDeque::new(),
             listed: false,
             mean_probe: None,
             load: Load::default(),
@@ -84,6 +97,23 @@ impl Device {
 
     pub(super) fn has_room(&self, now: Duration) -> bool {
         self.running < self.limit(now)
+    }
+
+    /// Who gets the next session.
+    pub(super) fn next(&self) -> Option<Waiter> {
+        self.queue.front().cloned().or_else(|| self.previews.front().copied().map(Waiter::Visit))
+    }
+
+    /// The one that [`Self::next`] named waits no more.
+    pub(super) fn served(&mut self) {
+        if self.queue.pop_front().is_none() {
+            self.previews.pop_front();
+        }
+    }
+
+    /// True when nothing is known of it that must be kept.
+    pub(super) fn is_idle(&self) -> bool {
+        self.running == 0 && self.load.streams == 0 && self.next().is_none()
     }
 
     /// The device answered "busy" (453, 503) to a probe that started then: half of the sessions for an hour. Probes

@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::measures::{Measures, Meter};
-use crate::model::{ProbeReport, StreamId};
+use super::plan::Visitor;
+use super::visit::{Returned, VisitError, VisitLease};
+use crate::model::{ProbeReport, Refusal, StreamId};
 
 /// Longest wait for the answer of a probe that was asked for: a queue at the device, the probe, the commit.
 pub const PROBE_NOW_DEADLINE: Duration = Duration::from_secs(90);
@@ -50,6 +52,7 @@ pub(super) type Answer = Result<Arc<ProbeReport>, ProbeNowError>;
 pub(super) enum Command {
     ProbeNow { id: StreamId, answer: oneshot::Sender<Answer> },
     ProbeSoon { id: StreamId, after: Duration },
+    Visit { visitor: Visitor, answer: oneshot::Sender<Result<VisitLease, VisitError>> },
 }
 
 /// What the loop lets others read.
@@ -59,12 +62,17 @@ pub(super) struct Shared {
     pub(super) warnings: Mutex<Vec<String>>,
     /// Streams whose account is left alone, and until when.
     pub(super) paused: Mutex<HashMap<StreamId, Timestamp>>,
+    /// The sessions that visits gave back.
+    pub(super) returned: Arc<Returned>,
+    /// What is to be remembered of refused accounts. Holds the newest list, which is complete; whoever listens is told
+    /// when a visit changed it. What a stream's own probe changed goes with its result.
+    pub(super) refusals: watch::Sender<Vec<Refusal>>,
 }
 
 /// Asks the scheduler. Cloning it is cheap.
 #[derive(Clone, Debug)]
 pub struct SchedulerHandle {
-    /// Holds 1,024 commands. Full: a probe now is refused as busy, a re-probe is left to the next heartbeat.
+    /// Holds 1,024 commands. Full: a probe now and a visit are refused as busy, a re-probe is left to the next heartbeat.
     commands: mpsc::Sender<Command>,
     shared: Arc<Shared>,
 }
@@ -103,6 +111,29 @@ impl SchedulerHandle {
         if self.commands.try_send(Command::ProbeSoon { id: id.clone(), after }).is_err() {
             tracing::debug!(stream = %id, "no quick re-probe: the scheduler is busy or stopped");
         }
+    }
+
+    /// Asks for a session of a device that is no stream's heartbeat, and waits for it at most for `patience`. It counts
+    /// like any other until the lease is given back.
+    ///
+    /// # Errors
+    /// [`VisitError`].
+    pub async fn visit(&self, visitor: Visitor, patience: Duration) -> Result<VisitLease, VisitError> {
+        let (answer, lease) = oneshot::channel();
+        self.commands.try_send(Command::Visit { visitor, answer }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => VisitError::Busy,
+            mpsc::error::TrySendError::Closed(_) => VisitError::Stopped,
+        })?;
+        match tokio::time::timeout(patience, lease).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(VisitError::Stopped),
+            Err(_) => Err(VisitError::Late),
+        }
+    }
+
+    /// What is to be remembered of refused accounts, whenever a visit has changed that.
+    pub fn refusals(&self) -> watch::Receiver<Vec<Refusal>> {
+        self.shared.refusals.subscribe()
     }
 
     /// How well the schedule is kept.

@@ -1,6 +1,8 @@
 //! Which stream is due and which must wait: pure, no clock, no I/O. Times count from the start of the plan.
 
+mod devices;
 mod pause;
+mod visits;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -8,12 +10,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::device::{Device, Load};
+use super::device::{Device, Waiter};
 use super::guard::Guard;
 use super::phase::{next_point, phase};
 use super::start::{Cause, Found, Refused, Start};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::model::{CameraAccount, Stream, StreamId};
+use visits::Visits;
+pub use visits::{Answered, NotAdmitted, Purpose, VisitId, Visitor};
 
 type Host = Arc<str>;
 
@@ -50,7 +54,10 @@ pub struct Plan {
     streams: HashMap<StreamId, Planned>,
     disabled: HashSet<StreamId>,
     flights: HashMap<StreamId, Flight>,
+    visits: Visits,
     devices: HashMap<Host, Device>,
+    /// `devices:` of the configuration.
+    configured_devices: Vec<config::Device>,
     /// Devices at which somebody waits and a session may be free; served in turn.
     ready: VecDeque<Host>,
     timers: BTreeSet<(Duration, StreamId)>,
@@ -69,7 +76,9 @@ impl Plan {
             streams: HashMap::new(),
             disabled: HashSet::new(),
             flights: HashMap::new(),
+            visits: Visits::default(),
             devices: HashMap::new(),
+            configured_devices: Vec::new(),
             ready: VecDeque::new(),
             timers: BTreeSet::new(),
             waiting: 0,
@@ -93,7 +102,7 @@ impl Plan {
         for stream in config.streams.iter().filter(|s| s.enabled) {
             self.put(stream, now);
         }
-        self.devices.retain(|_, device| device.running > 0 || device.load.streams > 0);
+        self.devices.retain(|_, device| !device.is_idle());
         self.warnings.clear();
         let hosts: Vec<Host> = self.devices.keys().cloned().collect();
         for host in hosts {
@@ -103,56 +112,59 @@ impl Plan {
         }
     }
 
-    /// The probes to start now, in order; each must be answered by [`Self::finished`].
+    /// The probes to start now, in order; each must be answered by [`Self::finished`]. What became of visits is told by
+    /// [`Self::answered`].
     pub fn due(&mut self, now: Duration) -> Vec<Start> {
         while let Some((at, id)) = self.timers.first().cloned().filter(|(at, _)| *at <= now) {
             self.timers.remove(&(at, id.clone()));
             self.fire(&id, now);
         }
         let mut starts = Vec::new();
-        while self.flights.len() < self.in_flight_limit {
+        while self.flights.len() + self.visits.granted() < self.in_flight_limit {
             let Some(host) = self.ready.pop_front() else { break };
             let Some(device) = self.devices.get_mut(&host) else { continue };
             device.listed = false;
             if !device.has_room(now) {
                 continue;
             }
-            let Some(id) = device.queue.front().cloned() else { continue };
-            if self.must_wait_for_account(&id, now) {
+            let Some(next) = device.next() else { continue };
+            if self.account_of(&next).is_some_and(|account| self.must_wait_for_account(&account, now)) {
                 continue;
             }
-            let Some(device) = self.devices.get_mut(&host) else { continue };
-            device.queue.pop_front();
-            if let Some((stream, (cause, due))) =
-                self.streams.get_mut(&id).and_then(|p| Some((p.stream.clone(), p.waiting.take()?)))
-            {
-                self.waiting -= 1;
-                device.running += 1;
-                let account = CameraAccount::of(&stream);
-                self.flights.insert(id, Flight { host: host.clone(), account, cause, started: now, stale: false });
-                starts.push(Start { stream, cause, due });
+            if let Some(device) = self.devices.get_mut(&host) {
+                device.served();
+            }
+            match next {
+                Waiter::Stream(id) => starts.extend(self.start(id, &host, now)),
+                Waiter::Visit(id) => self.grant(id, &host, now),
             }
             self.list(&host);
         }
+        self.want_sessions();
         starts
+    }
+
+    fn start(&mut self, id: StreamId, host: &Host, now: Duration) -> Option<Start> {
+        let planned = self.streams.get_mut(&id)?;
+        let (cause, due) = planned.waiting.take()?;
+        let stream = planned.stream.clone();
+        self.waiting -= 1;
+        self.occupy(host);
+        let account = CameraAccount::of(&stream);
+        self.flights.insert(id, Flight { host: host.clone(), account, cause, started: now, stale: false });
+        Some(Start { stream, cause, due })
     }
 
     /// A probe ended. `None`: its stream was removed, switched off or changed meanwhile, drop the result. Else why it
     /// ran; one that was asked for counts as the heartbeat that came due while it ran. `at` is the wall time.
     pub fn finished(&mut self, id: &StreamId, now: Duration, at: Timestamp, found: Found) -> Option<Cause> {
         let flight = self.flights.remove(id)?;
-        if let Some(device) = self.devices.get_mut(&flight.host) {
-            device.running -= 1;
-            if found.busy {
-                device.busy(flight.started, now);
-            }
-            if found.picture {
-                device.measured(found.took);
-            }
-            if device.running == 0 && device.load.streams == 0 {
-                self.devices.remove(&flight.host);
-            }
+        if let Some(device) = self.devices.get_mut(&flight.host)
+            && found.picture
+        {
+            device.measured(found.took);
         }
+        self.vacate(&flight.host, flight.started, found.busy, now);
         self.learn_account(flight.account.as_ref(), found.account, now, at);
         self.list(&flight.host);
         self.check(&flight.host, now);
@@ -267,22 +279,11 @@ impl Plan {
         planned.retry_at = None;
         let host = planned.host.clone();
         if let Some(device) = self.devices.get_mut(&host) {
-            device.queue.push_back(id.clone());
+            device.queue.push_back(Waiter::Stream(id.clone()));
             self.waiting += 1;
         }
         self.arm(id);
         self.list(&host);
-    }
-
-    /// Puts a device at the end of those to look at, when somebody waits there.
-    fn list(&mut self, host: &Host) {
-        if let Some(device) = self.devices.get_mut(host)
-            && !device.listed
-            && !device.queue.is_empty()
-        {
-            device.listed = true;
-            self.ready.push_back(host.clone());
-        }
     }
 
     /// Sets the timer of a stream to what comes next.
@@ -301,13 +302,6 @@ impl Plan {
         }
     }
 
-    fn check(&mut self, host: &Host, now: Duration) {
-        match self.devices.get(host).and_then(|device| device.warning(host, now)) {
-            Some(warning) => _ = self.warnings.insert(host.clone(), warning),
-            None => _ = self.warnings.remove(host),
-        }
-    }
-
     fn remove(&mut self, id: &StreamId) {
         let Some(planned) = self.streams.remove(id) else { return };
         if let Some(at) = planned.armed {
@@ -316,7 +310,7 @@ impl Plan {
         if planned.waiting.is_some()
             && let Some(device) = self.devices.get_mut(&planned.host)
         {
-            device.queue.retain(|other| other != id);
+            device.queue.retain(|other| !matches!(other, Waiter::Stream(other) if other == id));
             self.waiting -= 1;
         }
         if let Some(flight) = self.flights.get_mut(id) {
@@ -352,23 +346,6 @@ impl Plan {
         // A probe of the old address is awaited first.
         if !self.flights.contains_key(id) {
             self.enqueue(id, Cause::First, now);
-        }
-    }
-
-    fn configure_devices(&mut self, config: &Config) {
-        let mut loads: HashMap<&str, Load> = HashMap::new();
-        for stream in config.streams.iter().filter(|s| s.enabled) {
-            loads.entry(stream.device()).or_default().add(stream.heartbeat);
-        }
-        for (host, device) in &mut self.devices {
-            if !loads.contains_key(&**host) {
-                device.configure(1, true, Load::default());
-            }
-        }
-        for (host, load) in loads {
-            let auto = !config.devices.iter().any(|device| device.host.eq_ignore_ascii_case(host));
-            let sessions = config.device_sessions(host);
-            self.devices.entry(host.into()).or_insert_with(Device::new).configure(sessions, auto, load);
         }
     }
 }

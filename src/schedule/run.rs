@@ -1,5 +1,7 @@
 //! The one task that keeps the schedule: starts what the plan says, passes on what was found.
 
+mod visits;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -18,8 +20,9 @@ use super::plan::Plan;
 use super::start::{Cause, Found, Refused, Start};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::model::{Outcome, ProbeReport, Reason, Refusal, Stage, Stream, StreamId};
+use crate::model::{ProbeReport, Reason, Refusal, Stage, Stream, StreamId};
 use crate::probe::{ProbeRequest, Probed, Prober};
+use visits::Visits;
 
 /// How long after a probe's own deadline the scheduler gives it up: a probe whose worker was lost is run again.
 pub const GRACE: Duration = Duration::from_secs(25);
@@ -52,6 +55,7 @@ struct State {
     /// Probes that ended and wait for room in the channel to the monitor; never more than may be in flight.
     ended: VecDeque<(StreamId, Probed)>,
     waiters: HashMap<StreamId, Vec<oneshot::Sender<Answer>>>,
+    visits: Visits,
     /// Each hands one report to everybody who asked; ends when the monitor answers or drops the question.
     answers: JoinSet<()>,
     /// Refusals of an earlier run, until it begins.
@@ -89,6 +93,7 @@ impl Scheduler {
             running: HashMap::new(),
             ended: VecDeque::new(),
             waiters: HashMap::new(),
+            visits: Visits::default(),
             answers: JoinSet::new(),
             remembered: Vec::new(),
             warned: HashSet::new(),
@@ -112,18 +117,21 @@ impl Scheduler {
         let mut config_lives = true;
         let mut commands_live = true;
         while !cancel.is_cancelled() {
+            state.visits_left(&*clock, &shared);
             for start in state.plan.due(state.now()) {
                 state.start(start, &*clock, &prober, &shared);
             }
+            state.answer_visits(&shared);
             state.publish(&shared);
             let wake = state.plan.next_wake().map(|at| state.origin + at);
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => break,
                 Some(joined) = state.probes.join_next_with_id() => state.joined(joined),
+                () = shared.returned.changed() => {}
                 room = completed.reserve(), if !state.ended.is_empty() => state.deliver(room.ok(), &*clock, &shared),
                 command = commands.recv(), if commands_live => match command {
-                    Some(command) => state.obey(command),
+                    Some(command) => state.obey(command, &*clock, &shared),
                     None => commands_live = false,
                 },
                 changed = config.changed(), if config_lives => match changed {
@@ -196,22 +204,31 @@ impl State {
     fn deliver(&mut self, room: Option<mpsc::Permit<'_, Completed>>, clock: &dyn Clock, shared: &Shared) {
         let Some((id, probed)) = self.ended.pop_front() else { return };
         let Some(running) = self.running.remove(&id) else { return };
-        let found = Found {
-            picture: probed.report.outcome == Outcome::Ok,
-            busy: probed.report.reason() == Reason::Busy,
-            account: if running.asked { account_verdict(&probed.report) } else { Verdict::Unknown },
-            took: probed.report.latency,
-        };
+        let mut found = Found::of(&probed.report);
+        if !running.asked {
+            found.account = Verdict::Unknown;
+        }
         let cause = self.plan.finished(&id, self.now(), clock.now(), found);
         lock(shared).probed(&id);
         let Some((cause, room)) = cause.zip(room) else { return };
         let reply = self.waiters.remove(&id).map(|waiters| self.answer_all(waiters));
         let Running { stream, started_at, lag, .. } = running;
-        let refusals = self.plan.take_refusals();
-        if refusals.is_some() {
-            self.publish_paused(clock, shared);
+        let refusals = self.new_refusals(clock, shared);
+        if let Some(refusals) = &refusals {
+            // So that no older list comes after this one; nobody need be told of it twice.
+            shared.refusals.send_if_modified(|newest| {
+                newest.clone_from(refusals);
+                false
+            });
         }
         room.send(Completed { refusals, stream, started_at, scheduled: cause.is_scheduled(), lag, probed, reply });
+    }
+
+    /// What is to be remembered of refused accounts, when that has changed; others then read who is left alone.
+    fn new_refusals(&mut self, clock: &dyn Clock, shared: &Shared) -> Option<Vec<Refusal>> {
+        let refusals = self.plan.take_refusals()?;
+        self.publish_paused(clock, shared);
+        Some(refusals)
     }
 
     fn answer_all(&mut self, waiters: Vec<oneshot::Sender<Answer>>) -> oneshot::Sender<Arc<ProbeReport>> {
@@ -227,7 +244,7 @@ impl State {
         reply
     }
 
-    fn obey(&mut self, command: Command) {
+    fn obey(&mut self, command: Command, clock: &dyn Clock, shared: &Shared) {
         let now = self.now();
         match command {
             Command::ProbeSoon { id, after } => self.plan.probe_soon(&id, after, now),
@@ -235,6 +252,11 @@ impl State {
                 Ok(()) => self.waiters.entry(id).or_default().push(answer),
                 Err(refused) => _ = answer.send(Err(refusal(refused, id))),
             },
+            Command::Visit { visitor, answer } => {
+                // What the asker gave back before it asked is free by now.
+                self.visits_left(clock, shared);
+                self.visit(visitor, answer);
+            }
         }
     }
 
@@ -290,18 +312,6 @@ async fn bounded(prober: Arc<dyn Prober>, request: ProbeRequest) -> Probed {
     match tokio::time::timeout(limit, prober.probe(request)).await {
         Ok(probed) => probed,
         Err(_) => failed(Reason::WorkerTimeout, format!("no report after {} s", limit.as_secs()), limit),
-    }
-}
-
-/// A camera that lets a session be set up has taken the password, if it wanted one. Of a stream without credentials it
-/// says nothing; the plan knows of no account there.
-fn account_verdict(report: &ProbeReport) -> Verdict {
-    match report.reason() {
-        Reason::AuthFailed => Verdict::Refused,
-        Reason::Ok => Verdict::Accepted,
-        reason if reason.is_ours() || reason == Reason::Busy => Verdict::Unknown,
-        _ if report.stage() >= Stage::FirstPacket => Verdict::Accepted,
-        _ => Verdict::Unknown,
     }
 }
 

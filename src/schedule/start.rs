@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::guard::Verdict;
-use crate::model::Stream;
+use crate::model::{Outcome, ProbeReport, Reason, Stage, Stream};
 
 /// Why a stream is probed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,30 @@ pub struct Found {
     pub account: Verdict,
     /// How long it took.
     pub took: Duration,
+}
+
+impl Found {
+    /// What a report says to the plan.
+    pub fn of(report: &ProbeReport) -> Self {
+        Self {
+            picture: report.outcome == Outcome::Ok,
+            busy: report.reason() == Reason::Busy,
+            account: account_verdict(report),
+            took: report.latency,
+        }
+    }
+}
+
+/// A camera that lets a session be set up has taken the password, if it wanted one. Of a stream without credentials it
+/// says nothing; the plan knows of no account there.
+fn account_verdict(report: &ProbeReport) -> Verdict {
+    match report.reason() {
+        Reason::AuthFailed => Verdict::Refused,
+        Reason::Ok => Verdict::Accepted,
+        reason if reason.is_ours() || reason == Reason::Busy => Verdict::Unknown,
+        _ if report.stage() >= Stage::FirstPacket => Verdict::Accepted,
+        _ => Verdict::Unknown,
+    }
 }
 
 /// Why a stream cannot be probed now.

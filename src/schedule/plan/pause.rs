@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::Plan;
 use crate::config::Config;
 use crate::model::{CameraAccount, Refusal, Stream, StreamId};
+use crate::schedule::device::Waiter;
 use crate::schedule::guard::Verdict;
 
 impl Plan {
@@ -39,18 +40,22 @@ impl Plan {
         self.refusals_changed |= self.guard.configure(configured, now);
     }
 
-    /// True while as many probes use device and user of this stream as may be refused.
-    pub(super) fn must_wait_for_account(&self, id: &StreamId, now: Duration) -> bool {
-        let Some(account) = self.streams.get(id).and_then(|planned| CameraAccount::of(&planned.stream)) else {
-            return false;
-        };
-        if self.guard.paused_until(&account, now).is_some() {
+    /// The account that whoever waits would use.
+    pub(super) fn account_of(&self, waiter: &Waiter) -> Option<CameraAccount> {
+        match waiter {
+            Waiter::Stream(id) => self.streams.get(id).and_then(|planned| CameraAccount::of(&planned.stream)),
+            Waiter::Visit(id) => self.visits.account_of(*id).cloned(),
+        }
+    }
+
+    /// True while as many probes and visits use device and user of this account as may be refused.
+    pub(super) fn must_wait_for_account(&self, account: &CameraAccount, now: Duration) -> bool {
+        if self.guard.paused_until(account, now).is_some() {
             return false;
         }
-        let at_once = self.guard.at_once(&account, now);
-        let competes =
-            |flight: &&super::Flight| flight.account.as_ref().is_some_and(|other| self.guard.competes(&account, other));
-        at_once != usize::MAX && self.flights.values().filter(competes).count() >= at_once
+        let at_once = self.guard.at_once(account, now);
+        let in_use = self.flights.values().filter_map(|flight| flight.account.as_ref()).chain(self.visits.accounts());
+        at_once != usize::MAX && in_use.filter(|other| self.guard.competes(account, other)).count() >= at_once
     }
 
     /// A probe with this account ended.

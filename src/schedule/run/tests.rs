@@ -6,6 +6,8 @@ use super::super::plan::tests::{config, stream};
 use super::super::{SchedulerHandle, scheduler};
 use super::*;
 use crate::clock::SystemClock;
+use crate::model::{CameraAccount, Outcome};
+use crate::schedule::{Found, Purpose, VisitError, Visitor};
 
 const S: fn(u64) -> Duration = Duration::from_secs;
 
@@ -244,5 +246,62 @@ async fn warnings_can_be_read() {
     while !rig.handle.warnings().is_empty() {
         tokio::task::yield_now().await;
     }
+    stop(rig).await;
+}
+
+fn visitor(host: &str, purpose: Purpose) -> Visitor {
+    let account = CameraAccount { host: host.to_owned(), username: "admin".to_owned(), fingerprint: 1 };
+    Visitor { host: host.to_owned(), account: Some(account), purpose }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_waits_for_a_visit_that_makes_room_for_it() {
+    let mut rig = rig(cameras(1), 64, |_| Plays::Picture(Duration::from_millis(100)));
+    rig.completed.recv().await.expect("the first probe");
+    let preview = || rig.handle.visit(visitor("127.0.0.0", Purpose::Preview), S(5));
+    let lease = preview().await.expect("a session");
+    assert_eq!(preview().await.err(), Some(VisitError::Occupied));
+    lease.wanted().await;
+    assert_eq!(rig.fake.now.lock().unwrap()["cam0"], 0, "the heartbeat waits");
+    lease.finish(Found::default());
+    // Given back before it was asked for again: it is queued and not refused, behind the heartbeat.
+    let again = preview().await.expect("a session");
+    assert!(rig.completed.recv().await.expect("the heartbeat").scheduled);
+    assert_eq!(rig.handle.measures().missed_total, 0);
+    drop(again);
+    assert!(preview().await.is_ok(), "a dropped lease is given back");
+    stop(rig).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_visitor_waits_no_longer_than_it_wants_to() {
+    let rig = rig(cameras(1), 64, |_| Plays::Hangs);
+    let handle = rig.handle.clone();
+    while handle.measures().in_flight == 0 {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..3 {
+        // One that gave up is not in the way of the next.
+        let refused = handle.visit(visitor("127.0.0.0", Purpose::Preview), S(2)).await;
+        assert_eq!(refused.err(), Some(VisitError::Late));
+    }
+    stop(rig).await;
+    let refused = handle.visit(visitor("127.0.0.0", Purpose::Probe), S(2)).await;
+    assert_eq!(refused.err(), Some(VisitError::Stopped));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_visits_find_of_an_account_is_told_and_remembered() {
+    let rig = rig(cameras(1), 64, |_| Plays::Picture(Duration::from_millis(100)));
+    let mut refusals = rig.handle.refusals();
+    let refused = ProbeReport::failed(Stage::Describe, Reason::AuthFailed, "", Duration::ZERO);
+    for count in 1..=2 {
+        let lease = rig.handle.visit(visitor("elsewhere", Purpose::Probe), S(5)).await.expect("a session");
+        lease.finish(Found::of(&refused));
+        refusals.changed().await.expect("the loop runs");
+        assert_eq!(refusals.borrow_and_update()[0].count, count);
+    }
+    let paused = rig.handle.visit(visitor("elsewhere", Purpose::Probe), S(5)).await;
+    assert_eq!(paused.err(), Some(VisitError::Paused { minutes: 30 }));
     stop(rig).await;
 }
