@@ -227,6 +227,7 @@ impl Parts {
             store: self.store.clone(),
             monitor,
             scheduler,
+            prober: network.clone(),
             clock: self.clock.clone(),
             config: self.config.clone(),
             config_file: self.watch_handle.clone(),

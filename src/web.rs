@@ -39,6 +39,7 @@ mod stream_edit;
 mod streams;
 mod tls;
 mod tokens;
+mod trial;
 mod users;
 mod view;
 
@@ -70,6 +71,7 @@ use crate::clock::Clock;
 use crate::config::{Config, WatchHandle};
 use crate::model::StreamId;
 use crate::monitor::{MonitorHandle, StatusTable};
+use crate::probe::Prober;
 use crate::schedule::SchedulerHandle;
 use crate::store::Store;
 
@@ -82,8 +84,10 @@ pub struct WebParts {
     pub store: Store,
     /// Takes new reference pictures.
     pub monitor: MonitorHandle,
-    /// Probe now.
+    /// Probe now, and sessions of devices.
     pub scheduler: SchedulerHandle,
+    /// Tries cameras that are not configured.
+    pub prober: Arc<dyn Prober>,
     /// What time it is: tokens expire by it.
     pub clock: Arc<dyn Clock>,
     /// The configuration in force.
@@ -177,6 +181,8 @@ fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
         .or(stream_edit::routes(web))
         .unify()
         .or(config::routes(web))
+        .unify()
+        .or(trial::routes(web))
         .unify()
         .or(snapshot::routes(web))
         .unify()

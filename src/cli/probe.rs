@@ -10,7 +10,8 @@ use serde_json::json;
 use super::{EX_CANTCREAT, EX_CONFIG, EX_UNAVAILABLE, EX_USAGE, ProbeArguments, complain, say};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Hardware, Overrides};
-use crate::health::looks::at_first_sight;
+use crate::health::looks::judge_at_first_sight;
+use crate::model::report::probe_json;
 use crate::model::stage::to_ms;
 use crate::model::{CameraAccount, CameraUrl, Outcome, PictureChecks, ProbeReport, Stream, Transport, Trust};
 use crate::probe::pool::{Pool, PoolMeasures, PoolOptions};
@@ -47,10 +48,7 @@ pub async fn run(config: &Path, arguments: ProbeArguments) -> u8 {
     let mut probed = pool.probe(request).await;
     let decoders = arguments.verbose.then(|| pool.measures());
     pool.close().await;
-    // Without a past there is only what one picture alone can tell.
-    if let (Some(look), Some(picture)) = (probed.report.look.take(), &mut probed.report.picture) {
-        picture.issues = at_first_sight(&look, &checks);
-    }
+    judge_at_first_sight(&mut probed.report, &checks);
     if arguments.json {
         say(&to_json(&shown_url, &probed.report, decoders.as_ref()).to_string());
     } else {
@@ -168,20 +166,9 @@ fn registry() -> PathBuf {
     cache.unwrap_or_else(std::env::temp_dir).join("streampulse").join("gstreamer-registry.bin")
 }
 
-/// The object of section 5 of the design; with the decoders when they are wanted.
+/// The object that `--json` prints; with the decoders when they are wanted.
 fn to_json(shown_url: &str, report: &ProbeReport, decoders: Option<&PoolMeasures>) -> serde_json::Value {
-    let mut object = json!({
-        "url": shown_url,
-        "outcome": if report.outcome == Outcome::Ok { "ok" } else { "failed" },
-        "stage": report.stage(),
-        "reason": report.reason(),
-        "message": report.message(),
-        "next_step": report.next_step(),
-        "latency_ms": to_ms(report.latency),
-        "phases_ms": report.phases,
-        "video": report.video,
-        "picture": report.picture,
-    });
+    let mut object = probe_json(shown_url, report);
     if let Some(measures) = decoders {
         object["decoders"] = json!(measures.decoders);
         object["hardware_decoders"] = measures.hardware.iter().map(ToString::to_string).collect();

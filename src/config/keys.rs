@@ -34,6 +34,9 @@ pub const STREAM: &[&str] = &[
     "checks",
     "expect",
 ];
+/// Keys of a stream that decide how it is probed: what a trial of a camera takes.
+pub const TRIAL: &[&str] =
+    &["url", "username", "password", "transport", "timeout_seconds", "tls_verify", "tls_fingerprint", "ca_file"];
 /// Keys of a stream's `checks:`.
 pub const CHECKS: &[&str] =
     &["black", "overexposed", "frozen", "blurred", "low_contrast", "colour_cast", "scene_changed", "facts_changed"];

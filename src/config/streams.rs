@@ -66,14 +66,25 @@ fn draft(section: Section<'_>) -> Draft<'_> {
         }
         id
     });
-    let url = match section.text("url") {
+    let url = url(&section);
+    Draft { section, name, given_id, id: None, url, parent: None }
+}
+
+fn url(section: &Section<'_>) -> Option<(CameraUrl, Option<Credentials>)> {
+    match section.text("url") {
         None => {
             section.missing("url", "write the camera's address, for example rtsp://192.0.2.10/stream1");
             None
         }
         Some(text) => CameraUrl::parse(text).map_err(|error| section.problem("url", error.to_string())).ok(),
-    };
-    Draft { section, name, given_id, id: None, url, parent: None }
+    }
+}
+
+/// A stream that is tried and not configured, from the keys that decide how it is probed.
+pub(super) fn tried(section: Section<'_>, defaults: &Defaults) -> Option<Stream> {
+    let url = url(&section);
+    let id = Some(StreamId::from_name("trial"));
+    finish(&Draft { section, name: Some("trial"), given_id: None, id, url, parent: None }, defaults)
 }
 
 fn check_names(drafts: &[Draft<'_>]) {

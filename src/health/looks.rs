@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::scene::{LEARNS_FROM, Scene};
 use super::still::Stillness;
-use crate::model::{Expect, Light, Look, PictureChecks, PictureIssue, Stream, VideoFacts};
+use crate::model::{Expect, Light, Look, PictureChecks, PictureIssue, ProbeReport, Stream, VideoFacts};
 
 /// Above this spread of its colours a picture is colourful, not tinted: sunsets, meadows, a red wall beside a blue door.
 const TINTED_SPREAD: f32 = 20.0;
@@ -42,6 +42,13 @@ struct Sighting {
 struct Facts {
     codec: String,
     size_px: Option<(u32, u32)>,
+}
+
+/// Judges a report that has no past: there is only what one picture alone can tell.
+pub fn judge_at_first_sight(report: &mut ProbeReport, checks: &PictureChecks) {
+    if let (Some(look), Some(picture)) = (report.look.take(), &mut report.picture) {
+        picture.issues = at_first_sight(&look, checks);
+    }
 }
 
 /// What one picture alone can tell.

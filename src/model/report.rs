@@ -283,6 +283,22 @@ impl ProbeReport {
     }
 }
 
+/// A report as `streampulse probe --json` and `POST /api/probe` give it. `shown_url` has no password in it.
+pub fn probe_json(shown_url: &str, report: &ProbeReport) -> serde_json::Value {
+    serde_json::json!({
+        "url": shown_url,
+        "outcome": if report.outcome == Outcome::Ok { "ok" } else { "failed" },
+        "stage": report.stage(),
+        "reason": report.reason(),
+        "message": report.message(),
+        "next_step": report.next_step(),
+        "latency_ms": to_ms(report.latency),
+        "phases_ms": report.phases,
+        "video": report.video,
+        "picture": report.picture,
+    })
+}
+
 /// One scheduled probe and its recorded result, as the history keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Heartbeat {

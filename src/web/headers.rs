@@ -43,6 +43,7 @@ fn methods_of(path: &str) -> &'static str {
         "/api/login" | "/api/refresh" | "/api/logout" | "/api/password" => "POST",
         "/api/config" => "GET, HEAD, PUT, PATCH",
         "/api/streams" => "GET, HEAD, POST",
+        "/api/probe" => "POST",
         _ if path.starts_with("/api/streams/") && path.ends_with("/probe") => "POST",
         _ if path.strip_prefix("/api/streams/").is_some_and(|id| !id.contains('/')) => "GET, HEAD, PUT, PATCH, DELETE",
         _ => "GET, HEAD",

@@ -154,6 +154,7 @@ impl Server {
             store: store.clone(),
             monitor,
             scheduler: handle,
+            prober: Arc::new(Cameras),
             clock: Arc::new(SystemClock),
             config,
             config_file,

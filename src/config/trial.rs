@@ -1,0 +1,153 @@
+//! A camera that is to be tried before it is written into the file: the same keys, the same words for what is wrong.
+
+use serde_json::{Map, Value};
+
+use super::keys;
+use super::problem::Problem;
+use super::reader::{Findings, Section};
+use super::settings::Config;
+use super::streams::{self, Defaults};
+use super::yaml;
+use crate::model::secret::REDACTED;
+use crate::model::{Credentials, Stream};
+
+/// Reads the keys of a stream that decide how it is probed ([`keys::TRIAL`]); an unknown one is a problem here. `stream` may name a
+/// configured stream, whose stored password then stands in for `***`, to the device and user for which it is stored.
+///
+/// # Errors
+/// Every problem at once, with paths that begin at the object: `url`, `password`.
+pub fn try_stream(mut given: Map<String, Value>, config: &Config) -> Result<Stream, Vec<Problem>> {
+    let stands_in = given.remove("stream");
+    let problem = |path: &str, message: &str| Problem::at(1, path, message);
+    let mut found = Vec::new();
+    // Every JSON text is YAML 1.2, and so the same reader judges both.
+    let text = Value::Object(given).to_string();
+    let tree = yaml::parse(&text, &mut found).map_err(|problem| vec![problem])?;
+    let findings = Findings::default();
+    let defaults = Defaults {
+        heartbeat: config.heartbeat,
+        rtsp_timeout: config.probe.timeout,
+        http_timeout: config.probe.timeout,
+    };
+    let tried =
+        tree.and_then(|tree| streams::tried(Section::new(&tree, String::new(), keys::TRIAL, &findings), &defaults));
+    found.append(&mut findings.problems.into_inner());
+    found.append(&mut findings.warnings.into_inner());
+    let stored = match &stands_in {
+        None | Some(Value::Null) => None,
+        Some(Value::String(id)) if config.stream(id).is_some() => config.stream(id),
+        Some(_) => {
+            found.push(problem("stream", "no stream has this id; leave it out and write the password"));
+            None
+        }
+    };
+    let mut tried = tried;
+    if let Some(tried) = &mut tried
+        && let Err(message) = fill_in_password(tried, stored.map(AsRef::as_ref))
+    {
+        found.push(problem("password", message));
+    }
+    match tried {
+        Some(tried) if found.is_empty() => Ok(tried),
+        _ => Err(found),
+    }
+}
+
+/// Puts the stored password where `***` stands.
+fn fill_in_password(tried: &mut Stream, stored: Option<&Stream>) -> Result<(), &'static str> {
+    let inner = tried.url.account().is_some_and(|account| account.password.expose() == REDACTED);
+    let own = tried.credentials.as_ref().is_some_and(|credentials| credentials.password.expose() == REDACTED);
+    if !inner && !own {
+        return Ok(());
+    }
+    let Some(stored) = stored else {
+        return Err("*** is no password; write the password, or name the stream that has it as stream");
+    };
+    let username = |credentials: Option<&Credentials>| credentials.map(|known| known.username.clone());
+    let place = |stream: &Stream| (stream.url.scheme(), stream.device().to_ascii_lowercase(), stream.url.port());
+    let same_user = !own || username(tried.credentials.as_ref()) == username(stored.credentials.as_ref());
+    let same_address = !inner || tried.url.redacted(None) == stored.url.redacted(None);
+    if place(tried) != place(stored) || !same_user || !same_address {
+        return Err(
+            "*** stands for the stored password only while scheme, host, port and user are those of the stream; \
+                    write the password",
+        );
+    }
+    if inner {
+        tried.url = stored.url.clone();
+    }
+    if own {
+        tried.credentials = stored.credentials.clone();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::{Overrides, parse};
+
+    const FILE: &str = "probe: {timeout_seconds: 7}\nstreams:\n  \
+        - {name: Gate, url: \"rtsp://admin:s3cret@cam.example:554/s1\"}\n  \
+        - {name: Yard, url: \"http://cam2.example/snap.cgi?user=admin&password=s3cret\"}\n";
+
+    fn tried(given: Value) -> Result<Stream, Vec<(String, String)>> {
+        let Value::Object(given) = given else { panic!("an object") };
+        let config = parse(Path::new("config.yaml"), FILE.as_bytes(), &Overrides::default()).expect("a file").config;
+        try_stream(given, &config)
+            .map_err(|found| found.into_iter().map(|problem| (problem.path, problem.message)).collect())
+    }
+
+    #[test]
+    fn the_keys_are_those_of_the_file() {
+        let stream = tried(json!({
+            "url": "rtsps://cam.example/s1", "username": "a", "password": "p@:\"\u{fc}\\x", "transport": "udp",
+            "timeout_seconds": 2.5, "tls_verify": false,
+        }))
+        .expect("a stream");
+        let credentials = stream.credentials.expect("an account");
+        assert_eq!((credentials.username.as_str(), credentials.password.expose()), ("a", "p@:\"\u{fc}\\x"));
+        assert_eq!((stream.timeout.as_secs_f64(), stream.trust.verify), (2.5, false));
+        assert_eq!(tried(json!({"url": "http://cam.example/"})).expect("a stream").timeout.as_secs(), 7);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_in_the_words_of_the_file_and_at_once() {
+        let problems = tried(json!({"url": "rtps://cam/", "transport": "tpc", "timeout_seconds": 100, "nmae": "x"}));
+        let problems = problems.expect_err("four problems");
+        let paths: Vec<_> = problems.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(paths, ["url", "timeout_seconds", "transport", ""], "{problems:?}");
+        assert!(problems[0].1.contains("did you mean rtsp?") && problems[1].1.contains("1 to 60"), "{problems:?}");
+        assert_eq!(tried(json!({})).expect_err("no address")[0].0, "url");
+        assert_eq!(tried(json!({"url": ["x"]})).expect_err("a list")[0].0, "url");
+    }
+
+    #[test]
+    fn the_stored_password_goes_only_where_it_belongs() {
+        let stars = |url: &str, stream: &str| tried(json!({"url": url, "stream": stream}));
+        let stream = stars("rtsp://admin:***@CAM.example/other", "gate").expect("the stored one");
+        assert_eq!(stream.credentials.expect("an account").password.expose(), "s3cret");
+        let stream =
+            tried(json!({"url": "rtsp://cam.example/", "username": "admin", "password": "***", "stream": "gate"}));
+        assert_eq!(stream.expect("the stored one").credentials.expect("an account").password.expose(), "s3cret");
+        let stream = stars("http://cam2.example/snap.cgi?user=admin&password=***", "yard").expect("the stored one");
+        assert_eq!(stream.url.account().expect("an account").password.expose(), "s3cret");
+        for (url, stream) in [
+            ("rtsp://admin:***@evil.example/s1", "gate"),
+            ("rtsp://admin:***@cam.example:8554/s1", "gate"),
+            ("rtsps://admin:***@cam.example:554/s1", "gate"),
+            ("rtsp://root:***@cam.example/s1", "gate"),
+            ("rtsp://admin:***@cam.example/s1", "yard"),
+            ("http://cam2.example/other.cgi?user=admin&password=***", "yard"),
+        ] {
+            let problems = stars(url, stream).expect_err(url);
+            assert_eq!(problems.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(), ["password"], "{url}");
+        }
+        assert_eq!(tried(json!({"url": "rtsp://a:***@cam.example/"})).expect_err("whose?")[0].0, "password");
+        assert_eq!(stars("rtsp://a:b@cam.example/", "nobody").expect_err("nobody")[0].0, "stream");
+    }
+}
