@@ -19,6 +19,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, Overrides, WatchHandle};
 use crate::metrics::Metrics;
 use crate::monitor::{Monitor, MonitorHandle, StatusTable, availability};
+use crate::preview::Previews;
 use crate::probe::Prober;
 use crate::probe::network::NetworkWatch;
 use crate::probe::pool::{Pool, PoolOptions};
@@ -149,12 +150,17 @@ struct Tasks {
     set: JoinSet<&'static str>,
     scheduler: CancellationToken,
     rest: CancellationToken,
+    previews: Option<Previews>,
 }
 
 impl Parts {
     async fn spawn(&self, listener: TcpListener, watcher: config::Watcher) -> Tasks {
-        let mut tasks =
-            Tasks { set: JoinSet::new(), scheduler: CancellationToken::new(), rest: CancellationToken::new() };
+        let mut tasks = Tasks {
+            set: JoinSet::new(),
+            scheduler: CancellationToken::new(),
+            rest: CancellationToken::new(),
+            previews: None,
+        };
         let status = StatusTable::default();
         // Holds 256 results; when it is full, ended probes keep their stream and device until the monitor has caught up.
         let (completed, results) = mpsc::channel(256);
@@ -200,7 +206,10 @@ impl Parts {
         let (watched, cancel) = (network.clone(), tasks.rest.clone());
         tasks.spawn("network", async move { watched.follow(cancel).await });
 
-        let web = self.web_parts(status, monitor_handle, handle, metrics, network);
+        let workers = self.pool.live_workers();
+        let previews = Previews::new(workers, handle.clone(), self.config.clone(), self.clock.clone());
+        tasks.previews = Some(previews.clone());
+        let web = self.web_parts(status, monitor_handle, handle, metrics, network, previews);
         let cancel = tasks.rest.clone();
         tasks.spawn("web", async move {
             if let Err(error) = web::serve(listener, web, cancel).await {
@@ -217,6 +226,7 @@ impl Parts {
         scheduler: SchedulerHandle,
         metrics: Metrics,
         network: Arc<NetworkWatch>,
+        previews: Previews,
     ) -> WebParts {
         let (pool, watch_handle) = (self.pool.clone(), self.watch_handle.clone());
         let ready = self.pool.clone();
@@ -228,12 +238,13 @@ impl Parts {
             monitor,
             scheduler,
             prober: network.clone(),
+            previews: previews.clone(),
             clock: self.clock.clone(),
             config: self.config.clone(),
             config_file: self.watch_handle.clone(),
             metrics: Arc::new(move || metrics.render()),
             readiness: Arc::new(move || facts::readiness(&ready)),
-            facts: Arc::new(move || facts::health(&pool, hardware, &watch_handle, &network.state())),
+            facts: Arc::new(move || facts::health(&pool, hardware, &watch_handle, &network.state(), previews.counts())),
             state_dir: self.state_dir.clone(),
             tls: self.tls.clone(),
         }
@@ -260,7 +271,13 @@ impl Tasks {
     /// No new probe; running ones hang up; what they found is committed; then everything else.
     async fn shut_down(&mut self, parts: &Parts) {
         self.scheduler.cancel();
-        parts.pool.close().await;
+        let previews = self.previews.take();
+        let end_previews = async {
+            if let Some(previews) = previews {
+                previews.close().await;
+            }
+        };
+        tokio::join!(end_previews, parts.pool.close());
         self.rest.cancel();
         while self.set.join_next().await.is_some() {}
         parts.store.clone().close().await;

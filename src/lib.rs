@@ -35,6 +35,7 @@
 //! | [`health`] | confirmation into states, flapping, incidents, where the time went, announced work, the report: pure |
 //! | [`store`] | SQLite: one writer thread, readers beside it |
 //! | [`monitor`] | the one place that orders: health, then store, then status, then events |
+//! | [`preview`] | live pictures for whoever watches, beside the heartbeats of the device |
 //! | [`web`], [`metrics`] | API and dashboard; the Prometheus view of the status table |
 //! | [`simulator`] | simulated cameras, healthy and broken: `streampulse demo` and the fakes of every test |
 //!
@@ -54,7 +55,7 @@
 //! Dependencies point one way, and each outside library has one owner:
 //!
 //! ```text
-//! model, clock, backoff ← config ← {probe, schedule, health, store} ← monitor ← {web, metrics, sinks} ← app ← cli ← main
+//! model, clock, backoff ← config ← {probe, schedule, health, store} ← {monitor, preview} ← {web, metrics, sinks} ← app ← cli ← main
 //! ```
 //!
 //! `tests/architecture.rs` reads the paths in the source and holds this; its tables are the exact form.
@@ -69,6 +70,7 @@ pub mod health;
 pub mod metrics;
 pub mod model;
 pub mod monitor;
+pub mod preview;
 pub mod probe;
 pub mod schedule;
 pub mod simulator;

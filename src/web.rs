@@ -28,6 +28,7 @@ mod maintenance;
 mod openapi;
 mod originals;
 mod passwords;
+mod preview;
 mod prometheus;
 mod reports;
 mod service;
@@ -71,6 +72,7 @@ use crate::clock::Clock;
 use crate::config::{Config, WatchHandle};
 use crate::model::StreamId;
 use crate::monitor::{MonitorHandle, StatusTable};
+use crate::preview::Previews;
 use crate::probe::Prober;
 use crate::schedule::SchedulerHandle;
 use crate::store::Store;
@@ -88,6 +90,8 @@ pub struct WebParts {
     pub scheduler: SchedulerHandle,
     /// Tries cameras that are not configured.
     pub prober: Arc<dyn Prober>,
+    /// Live pictures.
+    pub previews: Previews,
     /// What time it is: tokens expire by it.
     pub clock: Arc<dyn Clock>,
     /// The configuration in force.
@@ -185,6 +189,8 @@ fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
         .or(trial::routes(web))
         .unify()
         .or(snapshot::routes(web))
+        .unify()
+        .or(preview::routes(web))
         .unify()
         .or(history::routes(web))
         .unify()

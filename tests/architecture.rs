@@ -14,7 +14,7 @@ const LEVELS: &[&[&str]] = &[
     &["model", "backoff", "clock"],
     &["config", "simulator"],
     &["probe", "schedule", "health", "store"],
-    &["monitor"],
+    &["monitor", "preview"],
     &["web", "metrics", "sinks"],
     &["app"],
     &["cli"],

@@ -27,6 +27,7 @@ pub fn health(
     hardware: Hardware,
     watch_handle: &WatchHandle,
     network: &NetworkState,
+    (viewers, shown): (usize, usize),
 ) -> Map<String, Value> {
     let measures = pool.measures();
     let status = watch_handle.status();
@@ -53,6 +54,7 @@ pub fn health(
         "network".to_owned(),
         json!({"sentinel": network.sentinel, "offline_because": network.offline_because}),
     );
+    facts.insert("previews".to_owned(), json!({"viewers": viewers, "streams": shown}));
     facts.insert(
         "configuration".to_owned(),
         json!({

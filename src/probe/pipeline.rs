@@ -2,7 +2,7 @@
 //!
 //! [`receive`] opens the camera and ends at the first whole keyframe: `rtsp` or `http` build the source, `watch` sees
 //! what happens, `overheard` takes down what is said. `authority` judges certificates, `relay` is the TLS of `http`. [`decode`] turns that keyframe into a
-//! picture in a slot that is kept warm, [`jpeg`] encodes it. [`hardware`] finds decoders, [`self_test`] says what they are
+//! picture in a slot that is kept warm, [`jpeg`] encodes it. [`preview`] stays for more than one. [`hardware`] finds decoders, [`self_test`] says what they are
 //! worth.
 
 mod authority;
@@ -16,6 +16,7 @@ pub mod hardware;
 mod http;
 pub mod jpeg;
 mod overheard;
+pub mod preview;
 pub mod receive;
 mod relay;
 mod rtsp;
@@ -24,7 +25,7 @@ pub mod self_test;
 mod source_log;
 mod watch;
 
-pub use watch::Seen;
+pub use watch::{Seen, Tap, Watch};
 
 use gstreamer as gst;
 

@@ -7,6 +7,7 @@
 //! One more worker has the hardware decoders, where there are any; it receives and decodes the streams that they take.
 
 mod link;
+pub mod live;
 mod memory;
 mod process;
 mod route;
@@ -139,7 +140,7 @@ pub struct Pool {
 
 struct Inner {
     seats: Seats,
-    setting: Hardware,
+    options: PoolOptions,
     shared: Shared,
 }
 
@@ -154,9 +155,8 @@ impl Pool {
         let seats = Seats::new(&options, &shared);
         let opened = futures_util::future::join_all(seats.ordinary.iter().map(|seat| seat.open())).await;
         opened.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let setting = options.hardware;
-        seats.open_hardware(options, &shared).await;
-        Ok(Self { inner: Arc::new(Inner { seats, setting, shared }) })
+        seats.open_hardware(options.clone(), &shared).await;
+        Ok(Self { inner: Arc::new(Inner { seats, options, shared }) })
     }
 
     /// What the pool has done.
@@ -171,6 +171,11 @@ impl Pool {
             hardware: seats.decoders(),
             sandbox,
         }
+    }
+
+    /// What starts workers for live pictures, which remember what the pool remembers of streams.
+    pub fn live_workers(&self) -> live::LiveWorkers {
+        live::LiveWorkers::new(&self.inner.options).remembering(&self.inner.shared.memory)
     }
 
     /// Lets the workers hang up their sessions and ends them.
@@ -193,7 +198,7 @@ impl Inner {
         for attempt in 1..=ATTEMPTS {
             let remembered = self.shared.memory.recall(&request.key);
             let alone = remembered.is_suspect() || attempt == ATTEMPTS;
-            let way = Way::new(self.setting, &remembered, alone, started);
+            let way = Way::new(self.options.hardware, &remembered, alone, started);
             let target = Target::new(&request, remembered.transport_for(request.transport), way.hardware);
             match self.run(&way, &request.key, &target).await {
                 Answer::Report(report, jpeg) => {

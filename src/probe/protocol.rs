@@ -29,7 +29,19 @@ pub enum ToWorker {
         /// What to probe.
         target: Box<Target>,
     },
-    /// Nobody waits for this probe any more: hang up politely, no report.
+    /// Show this live: [`FromWorker::Picture`]s of this number until it is cancelled or ends, then a
+    /// [`FromWorker::Report`] when the camera was hung up on.
+    Preview {
+        /// Its number, one of the same row as those of probes.
+        id: u64,
+        /// What to show; its timeout is that for the first picture, and for silence later.
+        target: Box<Target>,
+        /// When it ends at the latest.
+        longest: Duration,
+        /// So many pictures a second at most.
+        pictures_per_second: u32,
+    },
+    /// Nobody waits for this probe or preview any more: hang up politely. A probe makes no report then.
     Cancel {
         /// Its number.
         id: u64,
@@ -87,7 +99,13 @@ pub enum FromWorker {
         /// What was found.
         report: Box<ProbeReport>,
     },
-    /// A probe ended; the body is the JPEG, when there is one.
+    /// A picture of a preview, the body, is the newest. One that comes while the one before is still being written is
+    /// dropped in the worker.
+    Picture {
+        /// Its number.
+        id: u64,
+    },
+    /// A probe or a preview ended; the body is the JPEG of a probe, when there is one.
     Report {
         /// Its number.
         id: u64,

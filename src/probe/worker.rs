@@ -5,11 +5,12 @@
 
 mod decoding;
 mod hardware;
+mod preview;
 mod report;
+mod travel;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,15 +20,16 @@ use std::time::{Duration, Instant};
 
 use super::classify::End;
 use super::pipeline::receive::{Keyframe, Received, receive};
+use super::pipeline::{Seen, Watch};
 use super::pipeline::{elements, hardware as found};
 use super::protocol::{FromWorker, Target, ToWorker, read_frame, write_frame};
-use super::redirect::Journey;
-use super::resolve::resolve;
 use super::{pipeline, sandbox};
-use crate::model::{CameraUrl, Phases, ProbeReport, Stage, Transport};
+use crate::model::{Stage, Transport};
 use decoding::{Decoded, Decoding, Job};
 use hardware::Opened;
+use preview::Wanted;
 use report::{Evidence, failed, failure, finish};
+use travel::travel;
 
 /// Stack of a receiving thread: it only waits, GStreamer's own threads do the work.
 const STACK_BYTES: usize = 256 * 1024;
@@ -90,7 +92,13 @@ pub fn run(duties: Duties) -> anyhow::Result<()> {
     sandbox::hide_memory()?;
     while let Ok(Some((message, _))) = next {
         match message {
-            ToWorker::Probe { id, target } => worker.clone().start(id, *target),
+            ToWorker::Probe { id, target } => {
+                worker.clone().start(id, move |worker, cancel| worker.probe(id, &target, cancel));
+            }
+            ToWorker::Preview { id, target, longest, pictures_per_second } => {
+                let wanted = Wanted { longest, pictures_per_second };
+                worker.clone().start(id, move |worker, cancel| worker.preview(id, &target, wanted, cancel));
+            }
             ToWorker::Cancel { id } => worker.cancel(|running| running == id),
             ToWorker::Ping { number } => worker.say(&FromWorker::Pong { number }, &[]),
         }
@@ -162,6 +170,16 @@ impl Cancel {
         state.stop = Some(Box::new(stop));
     }
 
+    /// Ends what this watch sees.
+    fn ends(&self, watch: &Arc<Watch>) {
+        let watch = Arc::downgrade(watch);
+        self.on_cancel(move || {
+            if let Some(watch) = watch.upgrade() {
+                watch.saw(Seen::Ended(End::Cancelled));
+            }
+        });
+    }
+
     fn is_cancelled(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).cancelled
     }
@@ -172,16 +190,14 @@ impl Worker {
         self.voice.say(message, body);
     }
 
-    fn start(self: Arc<Self>, id: u64, target: Target) {
+    /// Runs a probe or a preview in a thread of its own.
+    fn start(self: Arc<Self>, id: u64, run: impl FnOnce(&Self, &Arc<Cancel>) + Send + 'static) {
         let cancel = Arc::new(Cancel::default());
         self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::downgrade(&cancel));
         let worker = self.clone();
         let thread = std::thread::Builder::new().name(format!("probe {id}")).stack_size(STACK_BYTES);
         let started = thread.spawn(move || {
-            let (report, jpeg) = worker.probe(id, &target, &cancel);
-            if !cancel.is_cancelled() {
-                worker.say(&FromWorker::Report { id, report: Box::new(report) }, &jpeg);
-            }
+            run(&worker, &cancel);
             worker.forget(id);
         });
         if started.is_err() {
@@ -213,50 +229,16 @@ impl Worker {
     }
 
     /// One probe from the first packet sent to the finished report.
-    fn probe(&self, id: u64, target: &Target, cancel: &Arc<Cancel>) -> (ProbeReport, Vec<u8>) {
+    fn probe(&self, id: u64, target: &Target, cancel: &Arc<Cancel>) {
         let started = Instant::now();
         let deadline = started + target.timeout;
-        let mut journey = CameraUrl::parse(&target.location).ok().map(|(url, _)| Journey::new(url));
         let evidence = Evidence::new(target, started);
-        let mut target = target.clone();
-        let mut on_the_way = Phases::default();
-        let (received, decoded) = loop {
-            let (mut received, decoded) = self.try_transports(id, &target, deadline, cancel, &evidence);
-            received.phases.iter().for_each(|(stage, took)| on_the_way.add(stage, took));
-            received.phases = on_the_way;
-            let Err((stage, End::Moved { location })) = &received.result else { break (received, decoded) };
-            let addresses = |host: &str| match resolve(host, target.port, deadline) {
-                Ok(addresses) => addresses.iter().map(SocketAddr::ip).collect(),
-                Err(_) => Vec::new(),
-            };
-            match journey.as_mut().map(|journey| journey.follow(location, addresses)) {
-                Some(Ok(step)) => target = target.moved(&step.url, step.with_credentials),
-                refused => {
-                    let why = refused.and_then(Result::err).unwrap_or_default();
-                    received.result = Err((*stage, End::Redirect { why }));
-                    break (received, decoded);
-                }
-            }
-        };
-        finish(received, decoded, started, &evidence)
-    }
-
-    /// A camera that refuses TCP is asked for UDP in the same probe.
-    fn try_transports(
-        &self,
-        id: u64,
-        target: &Target,
-        deadline: Instant,
-        cancel: &Arc<Cancel>,
-        evidence: &Evidence,
-    ) -> (Received, Option<Decoded>) {
-        let first = if target.transport == Transport::Udp { Transport::Udp } else { Transport::Tcp };
-        let tried = self.attempt(id, target, first, deadline, cancel, evidence);
-        let refused = matches!(tried.0.result, Err((_, End::Status(461))));
-        if refused && target.transport == Transport::Auto {
-            return self.attempt(id, target, Transport::Udp, deadline, cancel, evidence);
+        let attempt = |target: &Target, transport| self.attempt(id, target, transport, deadline, cancel, &evidence);
+        let (received, decoded) = travel(target, deadline, attempt);
+        let (report, jpeg) = finish(received, decoded, started, &evidence);
+        if !cancel.is_cancelled() {
+            self.say(&FromWorker::Report { id, report: Box::new(report) }, &jpeg);
         }
-        tried
     }
 
     fn attempt(
@@ -276,14 +258,7 @@ impl Worker {
             transport,
             deadline,
             evidence.transcript(),
-            |watch| {
-                let watch = Arc::downgrade(watch);
-                cancel.on_cancel(move || {
-                    if let Some(watch) = watch.upgrade() {
-                        watch.saw(super::pipeline::Seen::Ended(End::Cancelled));
-                    }
-                });
-            },
+            |watch| cancel.ends(watch),
             |received| match &received.result {
                 Ok(keyframe) => self.decode(id, target, deadline, keyframe, answer, &course),
                 Err((stage, end)) => self.say_verdict(id, *stage, end, received, evidence),

@@ -28,6 +28,9 @@ use crate::model::{
     Stage, User,
 };
 use crate::monitor::{LastProbe, Monitor, StreamStatus};
+use crate::preview::Previews;
+use crate::probe::pool::PoolOptions;
+use crate::probe::pool::live::LiveWorkers;
 use crate::probe::{ProbeRequest, Probed, Prober};
 use crate::schedule::{Completed, scheduler};
 use crate::store::Record;
@@ -149,12 +152,16 @@ impl Server {
         let monitor =
             Monitor::new(status.clone(), store.clone(), handle.clone(), config.clone(), Arc::new(SystemClock));
         let monitor = monitor.handle();
+        // Starts a worker only when somebody watches.
+        let workers = LiveWorkers::new(&PoolOptions::new(dir.path().join("registry")));
+        let previews = Previews::new(workers, handle.clone(), config.clone(), Arc::new(SystemClock));
         let parts = WebParts {
             status: status.clone(),
             store: store.clone(),
             monitor,
             scheduler: handle,
             prober: Arc::new(Cameras),
+            previews,
             clock: Arc::new(SystemClock),
             config,
             config_file,

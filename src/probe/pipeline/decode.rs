@@ -286,6 +286,43 @@ impl Slot {
     }
 }
 
+impl Slot {
+    /// Decodes the next access unit of one stream, in decoding order and without a gap since its keyframe, and gives the
+    /// newest picture that comes out; a decoder that reorders has none at first. After a flaw the slot must be thrown away.
+    ///
+    /// # Errors
+    /// [`Flaw`].
+    pub fn follow(&mut self, sample: &gst::Sample) -> Result<Option<Picture>, Flaw> {
+        let (Some(buffer), Some(caps)) = (sample.buffer_owned(), sample.caps()) else { return Err(Flaw::Empty) };
+        COMPLAINTS.set(0);
+        if self.caps.as_deref() != Some(caps) {
+            self.caps = Some(caps.to_owned());
+            if !self.input.push_event(gst::event::Caps::new(&caps.to_owned())) {
+                return Err(Flaw::Format);
+            }
+        }
+        if self.pushed == 0 {
+            self.input.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+        }
+        self.pushed += 1;
+        let flow = self.input.push(buffer);
+        let mut newest = None;
+        for frame in self.frames.try_iter() {
+            newest = Some(frame?);
+        }
+        flow.map_err(|_| Flaw::GaveUp)?;
+        if COMPLAINTS.get() > 0 {
+            return Err(Flaw::Damaged);
+        }
+        let Some(frame) = newest else { return Ok(None) };
+        if frame.flags().contains(gst::BufferFlags::CORRUPTED) {
+            return Err(Flaw::Damaged);
+        }
+        let info = self.output.info.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(Some(Picture { buffer: frame, info: info.ok_or(Flaw::Unreadable)? }))
+    }
+}
+
 /// What an element's error says, by its domain and code; its text is never read.
 fn flaw_of(error: &gst::glib::Error) -> Flaw {
     use gst::{CoreError, ResourceError, StreamError};

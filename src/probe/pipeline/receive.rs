@@ -85,6 +85,21 @@ pub fn receive(
     on_watch: impl FnOnce(&Arc<Watch>),
     on_keyframe: impl FnOnce(&Received),
 ) -> Received {
+    let until_keyframe =
+        |events: &Events, watch: &Watch, timeline: &mut Timeline| follow(events, watch, timeline, target, deadline);
+    open(target, transport, deadline, transcript, on_watch, until_keyframe, on_keyframe)
+}
+
+/// Opens the camera, lets `follow` see what happens until it has enough, and hangs up when `on_end` has heard of it.
+pub(super) fn open(
+    target: &Target,
+    transport: Transport,
+    deadline: Instant,
+    transcript: &Arc<Transcript>,
+    on_watch: impl FnOnce(&Arc<Watch>),
+    follow: impl FnOnce(&Events, &Watch, &mut Timeline) -> Result<Keyframe, (Stage, End)>,
+    on_end: impl FnOnce(&Received),
+) -> Received {
     let (watch, events) = Watch::new(transcript);
     on_watch(&watch);
     let mut timeline = Timeline::new();
@@ -112,7 +127,7 @@ pub fn receive(
         Ok(held)
     });
     let result = match &playing {
-        Ok(_) => follow(&events, &watch, &mut timeline, target, deadline),
+        Ok(_) => follow(&events, &watch, &mut timeline),
         // An element that cannot even start has posted why, or the plugin is missing, which the worker's Hello told.
         Err(_) => match events
             .try_iter()
@@ -123,7 +138,7 @@ pub fn receive(
         },
     };
     let received = Received { result, phases: timeline.finish(Instant::now()), transport };
-    on_keyframe(&received);
+    on_end(&received);
     drop(running);
     drop(playing);
     received
@@ -140,9 +155,12 @@ fn connecting_to(addresses: &[SocketAddr], transport: Option<Transport>) -> Stri
     format!("connecting to {} for {what_for}", addresses.join(" or "))
 }
 
+/// What is seen, by the thread that decides.
+pub(super) type Events = Receiver<(Instant, Seen)>;
+
 /// Follows the events to the keyframe or to the end.
-fn follow(
-    events: &Receiver<(Instant, Seen)>,
+pub(super) fn follow(
+    events: &Events,
     watch: &Watch,
     timeline: &mut Timeline,
     target: &Target,
@@ -179,7 +197,7 @@ fn at_the_deadline(watch: &Watch, target: &Target) -> (Stage, End) {
 }
 
 /// What an element's error means, by what else is known.
-fn explain(facts: &ErrorFacts, watch: &Watch, target: &Target, current: Stage) -> (Stage, End) {
+pub(super) fn explain(facts: &ErrorFacts, watch: &Watch, target: &Target, current: Stage) -> (Stage, End) {
     let stage = watch.stage();
     let end = if facts.status == Some(401) && target.password_left_behind {
         // Nobody refused a password: none was sent.
@@ -212,7 +230,7 @@ fn explain(facts: &ErrorFacts, watch: &Watch, target: &Target, current: Stage) -
 }
 
 /// The media ended before there was a keyframe.
-fn closed(watch: &Watch) -> End {
+pub(super) fn closed(watch: &Watch) -> End {
     match watch.cut_pictures() {
         0 => End::Closed { after_media: watch.since_media().is_some() },
         _ => CUT_OFF,
@@ -230,12 +248,7 @@ fn keyframe(sample: gst::Sample, clock: StreamClock, target: &Target) -> Result<
     let pixels =
         |field| structure.get::<i32>(field).ok().and_then(|value| u32::try_from(value).ok()).filter(|v| *v > 0);
     let (width, height) = (pixels("width"), pixels("height"));
-    let map = sample.buffer().and_then(|buffer| buffer.map_readable().ok()).ok_or(End::Protocol)?;
-    coded_size::check(codec, &map, u64::from(target.max_megapixels) * 1_000_000).map_err(|refusal| match refusal {
-        coded_size::Refusal::TooLarge(size_px) => End::TooLarge { size_px },
-        coded_size::Refusal::Bomb => End::Undecodable { what: "a picture that is made to keep a decoder busy" },
-    })?;
-    drop(map);
+    may_be_decoded(&sample, codec, target)?;
     let fps = structure.get::<gst::Fraction>("framerate").ok().filter(|f| f.numer() > 0 && f.denom() > 0);
     let video = VideoFacts {
         codec,
@@ -248,6 +261,15 @@ fn keyframe(sample: gst::Sample, clock: StreamClock, target: &Target) -> Result<
         hardware_refused: None,
     };
     Ok(Keyframe { sample, video, clock })
+}
+
+/// Refuses a keyframe that is larger than allowed, or made to keep a decoder busy.
+pub fn may_be_decoded(sample: &gst::Sample, codec: Codec, target: &Target) -> Result<(), End> {
+    let map = sample.buffer().and_then(|buffer| buffer.map_readable().ok()).ok_or(End::Protocol)?;
+    coded_size::check(codec, &map, u64::from(target.max_megapixels) * 1_000_000).map_err(|refusal| match refusal {
+        coded_size::Refusal::TooLarge(size_px) => End::TooLarge { size_px },
+        coded_size::Refusal::Bomb => End::Undecodable { what: "a picture that is made to keep a decoder busy" },
+    })
 }
 
 /// Links what turns RTP or multipart parts into whole access units behind `pad`, and reports the first keyframe.
@@ -286,7 +308,9 @@ fn try_add_tail(
                 move |sink| {
                     let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
                     watch.unit_ended();
-                    if is_keyframe(&sample, codec) {
+                    let is_keyframe = is_keyframe(&sample, codec);
+                    watch.saw_unit(&sample, codec, is_keyframe);
+                    if is_keyframe {
                         watch.saw_keyframe(sample);
                     }
                     Ok(gst::FlowSuccess::Ok)
@@ -321,9 +345,9 @@ fn is_keyframe(sample: &gst::Sample, codec: Codec) -> bool {
 }
 
 /// When each stage began.
-struct Timeline {
+pub(super) struct Timeline {
     phases: Phases,
-    current: Stage,
+    pub(super) current: Stage,
     since: Instant,
 }
 

@@ -207,7 +207,9 @@ fn watch_requests(source: &gst::Element, target: &Target, exchange: &Arc<Mutex<E
             *goodbyes += 1;
             return Some((*goodbyes <= MOST_GOODBYES).to_value());
         }
-        if has_password && exchange.requests > 2 {
+        // While media come, what is sent keeps the session alive (RFC 2326 section 10.8).
+        let keeps_alive = exchange.stage == Stage::FirstPacket && watch.since_media().is_some();
+        if has_password && exchange.requests > 2 && !keeps_alive {
             exchange.refused = true;
             watch.saw(Seen::Ended(End::PasswordRefused));
         }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
@@ -116,8 +116,10 @@ pub enum Said<'a> {
     Element(&'a gst::StructureRef),
 }
 
+/// Gets every whole access unit as it comes, in the thread that brings it, and whether it needs no other.
+pub type Tap = Box<dyn Fn(&Watch, gst::Sample, Codec, bool) + Send + Sync>;
+
 /// Where the threads of a pipeline report, and what they count.
-#[derive(Debug)]
 pub struct Watch {
     /// Holds 64 events; a probe makes about twelve. When it is full, further ones are of no use and are dropped.
     events: SyncSender<(Instant, Seen)>,
@@ -139,6 +141,8 @@ pub struct Watch {
     hanging_up: Condvar,
     /// The source waits for that.
     held: AtomicBool,
+    /// For whoever wants more than the first keyframe.
+    tap: OnceLock<Tap>,
 }
 
 impl Watch {
@@ -159,6 +163,7 @@ impl Watch {
             hung_up: Mutex::new(false),
             hanging_up: Condvar::new(),
             held: AtomicBool::new(false),
+            tap: OnceLock::new(),
         };
         (Arc::new(watch), receiver)
     }
@@ -232,6 +237,18 @@ impl Watch {
     /// An access unit is whole.
     pub fn unit_ended(&self) {
         self.unit_bytes.store(0, Ordering::Relaxed);
+    }
+
+    /// Passes every access unit on from now on. Only the first tap counts.
+    pub fn tap(&self, tap: Tap) {
+        let _ = self.tap.set(tap);
+    }
+
+    /// A whole access unit came.
+    pub fn saw_unit(&self, sample: &gst::Sample, codec: Codec, is_keyframe: bool) {
+        if let Some(tap) = self.tap.get() {
+            tap(self, sample.clone(), codec, is_keyframe);
+        }
     }
 
     /// Counts media that passes this pad; the first of it begins the stage `keyframe`.

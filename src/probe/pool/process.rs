@@ -16,7 +16,7 @@ use crate::model::{Outcome, ProbeReport, Reason, Stage};
 use crate::probe::protocol::{FromWorker, ToWorker, encode, read_frame_async};
 
 /// A worker says hello within this time, or it is not one.
-const HELLO: Duration = Duration::from_secs(20);
+pub const HELLO: Duration = Duration::from_secs(20);
 /// How often deadlines, pings and memory are looked at.
 const TICK: Duration = Duration::from_millis(125);
 /// A worker that does not answer a ping for this long is stopped or starved as a whole.
@@ -149,7 +149,7 @@ impl Worker {
                                 tracing::warn!("hardware decoder {decoder}");
                             }
                         }
-                        Some((FromWorker::Pong { .. } | FromWorker::Hello { .. }, _)) => {}
+                        Some((FromWorker::Pong { .. } | FromWorker::Hello { .. } | FromWorker::Picture { .. }, _)) => {}
                     }
                 }
                 _ = tick.tick() => {
