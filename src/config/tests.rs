@@ -107,7 +107,8 @@ fn the_default_files_examples_are_good() {
             _ => line.to_owned(),
         })
         .map(|line| {
-            if line.trim_start().starts_with("cert_file: /") || line.contains("key_file: /") {
+            let of_tls = ["cert_file: /", "key_file: /", "hsts_seconds:"];
+            if of_tls.iter().any(|key| line.trim_start().starts_with(key)) {
                 format!("  {line}")
             } else {
                 line
@@ -116,7 +117,7 @@ fn the_default_files_examples_are_good() {
         .collect();
     let authority = authority_file();
     let text = lines.join("\n").replace("/etc/streampulse/camera-ca.pem", &authority.path().display().to_string());
-    assert_eq!(warnings(&text), ["line 95: devices[0].host: no stream is on this host"]);
+    assert_eq!(warnings(&text), ["line 96: devices[0].host: no stream is on this host"]);
     let config = good(&text);
     let yard = config.stream("yard").unwrap();
     assert_eq!(yard.credentials.as_ref().unwrap().password.expose(), "p@ss/word#1");

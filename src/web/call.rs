@@ -182,6 +182,13 @@ pub(super) fn optional_json_body<T: DeserializeOwned + Default + Send + 'static>
     })
 }
 
+/// The body as it is.
+pub(super) fn body() -> impl Filter<Extract = (Result<Vec<u8>, ApiError>,), Error = Rejection> + Clone {
+    parts_of_body().then(|headers: HeaderMap, peer: Option<Peer>, body| async move {
+        read(&headers, peer, body, MAX_BODY_BYTES).await
+    })
+}
+
 /// The body as it is, also a large one: taken only from an administrator, so that strangers cannot fill the memory.
 pub(super) fn large_body(
     web: &Arc<Web>,

@@ -6,6 +6,8 @@ use warp::http::header::{ALLOW, CACHE_CONTROL, COOKIE, HeaderMap, HeaderName, He
 use warp::http::{StatusCode, header};
 use warp::reply::Response;
 
+use super::openapi::methods_of;
+
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
      connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
@@ -33,20 +35,7 @@ pub(super) fn harden(path: &str, hsts: Option<&HeaderValue>, response: &mut Resp
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     if refused_method {
-        headers.insert(ALLOW, HeaderValue::from_static(methods_of(path)));
-    }
-}
-
-/// What `Allow` names (RFC 9110 section 15.5.6 asks for it beside a 405).
-fn methods_of(path: &str) -> &'static str {
-    match path {
-        "/api/login" | "/api/refresh" | "/api/logout" | "/api/password" => "POST",
-        "/api/config" => "GET, HEAD, PUT, PATCH",
-        "/api/streams" => "GET, HEAD, POST",
-        "/api/probe" => "POST",
-        _ if path.starts_with("/api/streams/") && path.ends_with("/probe") => "POST",
-        _ if path.strip_prefix("/api/streams/").is_some_and(|id| !id.contains('/')) => "GET, HEAD, PUT, PATCH, DELETE",
-        _ => "GET, HEAD",
+        headers.insert(ALLOW, methods_of(path));
     }
 }
 

@@ -19,11 +19,12 @@ use super::call::{Call, call};
 use super::errors::{ApiError, respond};
 use crate::model::{Health, PictureIssue, Reason, Role, Stage};
 
-const PARTS: [&str; 8] = [
+const PARTS: [&str; 9] = [
     include_str!("openapi/common.json"),
     include_str!("openapi/session.json"),
     include_str!("openapi/accounts.json"),
     include_str!("openapi/streams.json"),
+    include_str!("openapi/config.json"),
     include_str!("openapi/incidents.json"),
     include_str!("openapi/reports.json"),
     include_str!("openapi/service.json"),
@@ -70,8 +71,13 @@ pub(super) fn document() -> Value {
         // The files are compiled in, and a test reads them.
         let Ok(Value::Object(mut part)) = serde_json::from_str(part) else { continue };
         for (name, all) in [("paths", &mut paths), ("schemas", &mut schemas)] {
-            if let Some(Value::Object(entries)) = part.remove(name) {
-                all.extend(entries);
+            let Some(Value::Object(entries)) = part.remove(name) else { continue };
+            for (key, value) in entries {
+                match (all.get_mut(&key), value) {
+                    // What can be done with one address may be said in several files.
+                    (Some(Value::Object(known)), Value::Object(more)) => known.extend(more),
+                    (_, value) => _ = all.insert(key, value),
+                }
             }
         }
     }
@@ -112,6 +118,35 @@ pub(super) fn document() -> Value {
             },
         },
     })
+}
+
+/// Path templates with what `Allow` names for them.
+static METHODS: LazyLock<Vec<(Vec<String>, HeaderValue)>> = LazyLock::new(|| {
+    let document = document();
+    let paths = document["paths"].as_object().into_iter().flatten();
+    let row = |(path, operations): (&String, &Value)| {
+        let known = |method: &str| operations.get(method).is_some();
+        let names = [("get", "GET, HEAD"), ("post", "POST"), ("put", "PUT"), ("patch", "PATCH"), ("delete", "DELETE")];
+        let names: Vec<&str> = names.into_iter().filter(|(method, _)| known(method)).map(|(_, name)| name).collect();
+        let parts = path.split('/').map(str::to_owned).collect();
+        Some((parts, HeaderValue::from_str(&names.join(", ")).ok()?))
+    };
+    paths.filter_map(row).collect()
+});
+
+/// What `Allow` names (RFC 9110 section 15.5.6 asks for it beside a 405). The dashboard's files are not described.
+pub(super) fn methods_of(path: &str) -> HeaderValue {
+    let asked: Vec<&str> = path.split('/').collect();
+    let fits = |parts: &[String]| {
+        parts.len() == asked.len()
+            && parts.iter().zip(&asked).all(|(part, asked)| part == asked || part.starts_with('{'))
+    };
+    // One that is named whole before one that is a parameter.
+    let found = METHODS
+        .iter()
+        .filter(|(parts, _)| fits(parts))
+        .max_by_key(|(parts, _)| parts.iter().zip(&asked).filter(|(part, asked)| part == *asked).count());
+    found.map_or(HeaderValue::from_static("GET, HEAD"), |(_, methods)| methods.clone())
 }
 
 /// Adds what is true of every operation of its kind.
@@ -185,6 +220,20 @@ mod tests {
         for reference in found {
             let pointer = reference.strip_prefix('#').unwrap();
             assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+        }
+    }
+
+    #[test]
+    fn methods_are_those_of_the_closest_path() {
+        for (path, methods) in [
+            ("/api/login", "POST"),
+            ("/api/config", "GET, HEAD, PUT, PATCH"),
+            ("/api/streams/gate", "GET, HEAD, PUT, PATCH, DELETE"),
+            ("/api/tokens/rotate-secret", "POST"),
+            ("/api/tokens/7", "DELETE"),
+            ("/style.css", "GET, HEAD"),
+        ] {
+            assert_eq!(methods_of(path), methods, "{path}");
         }
     }
 

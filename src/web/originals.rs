@@ -1,4 +1,5 @@
-//! Addresses that scripts for the original know: `/history/<name>`, `/api/cfg`. Others are beside what they are like.
+//! Addresses that scripts for the original know: `/history/<name>`, `/api/cfg`, `/api/set-tz`. Others are beside what they
+//! are like: `/preview/<name>`, `/export/all.csv`.
 
 use std::sync::Arc;
 
@@ -11,9 +12,12 @@ use warp::reply::{Reply, Response};
 
 use super::Web;
 use super::auth::Caller;
-use super::call::{Call, call};
+use super::call::{Call, body, call};
+use super::config::blocking;
+use super::config_edit::{Done, document, editor, refused, save};
 use super::errors::{ApiError, json, respond};
 use super::export::{local_time, status};
+use crate::config::edit::{Change, Edit, Path};
 use crate::model::Role;
 use crate::model::url::percent_decode;
 use crate::monitor::StreamStatus;
@@ -32,7 +36,12 @@ pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
         .and(warp::get())
         .and(call(web))
         .then(|call: Call| async move { respond(cfg(call).await) });
-    history.or(cfg).unify().boxed()
+    let set_tz = warp::path!("api" / "set-tz")
+        .and(warp::post())
+        .and(call(web))
+        .and(body())
+        .then(|call: Call, body| async move { respond(set_tz(call, body).await) });
+    history.or(cfg).unify().or(set_tz).unify().boxed()
 }
 
 /// The stream of this name, percent-encoded as in an address, or of this id.
@@ -57,9 +66,43 @@ async fn history(call: Call, name: &str) -> Result<Response, ApiError> {
     };
     let lines: Vec<String> = page.heartbeats.iter().map(line).collect();
     let text = if lines.is_empty() { "No history.".to_owned() } else { lines.join("\n") };
+    Ok(plain(text))
+}
+
+/// Writes the time zone of a form into the configuration.
+async fn set_tz(call: Call, body: Result<Vec<u8>, ApiError>) -> Result<Response, ApiError> {
+    let caller = editor(&call).await?;
+    let zone = field(&String::from_utf8_lossy(&body?), "tz")
+        .ok_or_else(|| ApiError::bad_request("bad_form", "Send a form with the field tz, such as tz=Europe/Berlin."))?;
+    let path = Path::parse("timezone").map_err(ApiError::internal)?;
+    let edit = Edit { path, change: Change::Set(json!(zone)) };
+    let _one_at_a_time = call.web.config_edits.lock().await;
+    let before = document(&call).await?;
+    let draft = blocking(move || before.with_edits(&[edit]).map_err(refused)).await?;
+    let details = json!({"paths": ["timezone"]});
+    save(&call, &caller, draft, Done { action: "config.change", target: "config.yaml", details }).await?;
+    Ok(plain("ok".to_owned()))
+}
+
+/// A field of a form, urlencoded (the WHATWG URL Standard, section 5) or in parts (RFC 7578).
+fn field(form: &str, name: &str) -> Option<String> {
+    let urlencoded = || {
+        let pair = form.trim().split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
+        Some(percent_decode(&pair.replace('+', " ")))
+    };
+    let in_parts = || {
+        let (_, part) = form.split_once(&format!("name=\"{name}\""))?;
+        let (_, value) = part.split_once("\r\n\r\n")?;
+        Some(value.split("\r\n").next()?.to_owned())
+    };
+    let value = if form.starts_with("--") { in_parts() } else { urlencoded() };
+    value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+}
+
+fn plain(text: String) -> Response {
     let mut response = HttpResponse::new(text).into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    Ok(response)
+    response
 }
 
 /// The time zone of the configuration and its offset now.
@@ -70,4 +113,20 @@ async fn cfg(call: Call) -> Result<Response, ApiError> {
     }
     let offset = call.web.parts.clock.now().to_zoned(config.timezone.clone()).strftime("%:z").to_string();
     Ok(json(&json!({"timezone": config.timezone_name, "utc_offset": offset, "timezone_set": true})))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_of_a_form_is_found_in_both_kinds() {
+        assert_eq!(field("tz=Asia%2FKolkata", "tz").as_deref(), Some("Asia/Kolkata"));
+        assert_eq!(field("a=1&tz=Europe/Berlin\n", "tz").as_deref(), Some("Europe/Berlin"));
+        let parts = "--x\r\nContent-Disposition: form-data; name=\"tz\"\r\n\r\nUTC\r\n--x--\r\n";
+        assert_eq!(field(parts, "tz").as_deref(), Some("UTC"));
+        for none in ["", "tz=", "tzx=1", "--x\r\n", "{}"] {
+            assert_eq!(field(none, "tz"), None, "{none}");
+        }
+    }
 }

@@ -16,8 +16,10 @@ use warp::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use warp::reply::{Reply, Response};
 
 use super::Web;
+use super::auth::Caller;
 use super::call::{Call, call};
-use super::errors::{ApiError, respond};
+use super::errors::{ApiError, respond, sentence};
+use super::originals::named;
 use super::streams::row;
 use super::trial::not_visited;
 use super::view;
@@ -30,29 +32,48 @@ use crate::schedule::VisitError;
 const SECONDS: u64 = 60;
 /// What `?seconds=` may ask for.
 const MOST_SECONDS: u64 = 300;
+/// How long the original showed a stream.
+const ORIGINALS_SECONDS: u64 = 5;
+/// How often the viewer's account is looked at: it may have been changed or removed.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Between the parts.
 const BOUNDARY: &str = "streampulse-picture";
 
 /// The routes of this file.
 pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
-    warp::path!("api" / "streams" / String / "preview")
+    let ours = warp::path!("api" / "streams" / String / "preview")
         .and(warp::get())
         .and(call(web))
-        .then(|id: String, call: Call| async move { respond(preview(call, id).await) })
-        .boxed()
+        .then(|id: String, call: Call| async move { respond(ours(call, &id).await) });
+    let originals = warp::path!("preview" / String)
+        .and(warp::get())
+        .and(call(web))
+        .then(|name: String, call: Call| async move { respond(originals(call, &name).await) });
+    ours.or(originals).unify().boxed()
 }
 
-async fn preview(call: Call, id: String) -> Result<Response, ApiError> {
+async fn ours(call: Call, id: &str) -> Result<Response, ApiError> {
     let caller = call.caller(Role::Viewer).await?;
-    let row = row(&call, &caller, &id)?;
+    let row = row(&call, &caller, id)?;
     let seconds = match call.query("seconds").map(|text| text.parse()) {
         None => SECONDS,
         Some(Ok(seconds @ 1..=MOST_SECONDS)) => seconds,
         Some(_) => {
-            let message = format!("seconds is a whole number from 1 to {MOST_SECONDS}.");
-            return Err(ApiError::bad_request("bad_seconds", message));
+            let message = format!("seconds must be a whole number from 1 to {MOST_SECONDS}.");
+            return Err(ApiError::bad_request("bad_parameter", message));
         }
     };
+    preview(call, caller, row, seconds).await
+}
+
+/// As the original showed it: by name, for five seconds.
+async fn originals(call: Call, name: &str) -> Result<Response, ApiError> {
+    let caller = call.caller(Role::Viewer).await?;
+    let row = named(&call, &caller, name)?;
+    preview(call, caller, row, ORIGINALS_SECONDS).await
+}
+
+async fn preview(call: Call, caller: Caller, row: Arc<StreamStatus>, seconds: u64) -> Result<Response, ApiError> {
     if !row.stream.enabled {
         let message = "The stream is switched off; set enabled: true to look at it.";
         return Err(ApiError::new(StatusCode::CONFLICT, "stream_disabled", message));
@@ -65,8 +86,14 @@ async fn preview(call: Call, id: String) -> Result<Response, ApiError> {
     // It does not outlive the token that opened it.
     let left = u64::try_from(caller.expires_at_second - call.web.parts.clock.now().as_second()).unwrap_or(0);
     let end = async move {
+        let revoked = async {
+            while call.is_still(&caller).await {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
         tokio::select! {
             () = cancel.cancelled() => {}
+            () = revoked => {}
             () = tokio::time::sleep(Duration::from_secs(seconds.min(left))) => {}
         }
     };
@@ -106,13 +133,7 @@ fn seconds(at: Timestamp) -> String {
 }
 
 fn refused(row: &StreamStatus, error: PreviewError, role: Role) -> ApiError {
-    let sentence = || {
-        let mut sentence = error.to_string();
-        if let Some(first) = sentence.get_mut(..1) {
-            first.make_ascii_uppercase();
-        }
-        sentence + "."
-    };
+    let sentence = || sentence(&error.to_string());
     match &error {
         PreviewError::TooManyViewers => ApiError::unavailable("too_many_viewers", sentence()),
         PreviewError::TooManyShows => ApiError::unavailable("too_many_previews", sentence()),

@@ -16,7 +16,7 @@ use warp::reply::Response;
 
 use super::Web;
 use super::call::{Call, call, json_body};
-use super::errors::{ApiError, json, respond};
+use super::errors::{ApiError, json, respond, sentence};
 use crate::config::try_stream;
 use crate::health::looks::judge_at_first_sight;
 use crate::model::report::probe_json;
@@ -81,11 +81,7 @@ async fn probe(call: &Call, stream: &Stream) -> Result<Probed, ApiError> {
 
 /// Why there was no session.
 pub(super) fn not_visited(error: VisitError) -> ApiError {
-    let mut sentence = error.to_string();
-    if let Some(first) = sentence.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    sentence.push('.');
+    let sentence = sentence(&error.to_string());
     match error {
         VisitError::Paused { .. } => ApiError::new(StatusCode::CONFLICT, "password_refused", sentence),
         VisitError::Occupied => ApiError::unavailable("device_busy", sentence),
