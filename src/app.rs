@@ -3,6 +3,7 @@
 mod facts;
 mod housekeeping;
 mod notify;
+mod web_threads;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -210,12 +211,7 @@ impl Parts {
         let previews = Previews::new(workers, handle.clone(), self.config.clone(), self.clock.clone());
         tasks.previews = Some(previews.clone());
         let web = self.web_parts(status, monitor_handle, handle, metrics, network, previews);
-        let cancel = tasks.rest.clone();
-        tasks.spawn("web", async move {
-            if let Err(error) = web::serve(listener, web, cancel).await {
-                tracing::error!("{error}");
-            }
-        });
+        tasks.spawn("web", web_threads::serve(listener, web, tasks.rest.clone()));
         tasks
     }
 
