@@ -76,8 +76,10 @@ fn two_hundred_slow_clients_are_waited_for_and_a_normal_one_is_served() {
     let slow = clients(&service, 200, 2);
     normal_among(&service, &slow, HEAD);
     assert!(slow.iter().all(is_waited_for), "there is room for all of them");
-    let web = service.json("/api/health")["web"].clone();
-    assert_eq!((&web["connections"], &web["gave_way_total"]), (&json!(201), &json!(0)), "{web}");
+    let web = || service.json("/api/health")["web"].clone();
+    // A normal connection that has just ended may be counted for a moment yet.
+    wait_until(|| web()["connections"] == 201);
+    assert_eq!(web()["gave_way_total"], 0);
 }
 
 #[test]

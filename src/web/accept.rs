@@ -40,8 +40,9 @@ use crate::config::Config;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
 /// For a whole TLS handshake, from the connection on.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Bytes of a request head (431 beyond it).
-const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// What hyper gathers of a request head before it gives up with 431, about: twice what [`refusal::of_head`] takes, so that
+/// a long address can be named as what it is.
+const HEAD_BUFFER_BYTES: usize = 64 * 1024;
 /// How long requests in flight may finish after the cancellation.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 /// The first byte of a TLS record that shakes hands (RFC 8446 section 5.1).
@@ -209,7 +210,7 @@ where
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(MAX_HEAD_BYTES)
+        .max_buf_size(HEAD_BUFFER_BYTES)
         .serve_connection(TokioIo::new(Patient::new(stream, place)), answer);
     let mut connection = pin!(connection);
     let ended = tokio::select! {

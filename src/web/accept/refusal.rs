@@ -8,6 +8,8 @@ use crate::web::headers;
 
 /// Bytes of path and query.
 const MAX_URI_BYTES: usize = 8 * 1024;
+/// Bytes of all header fields.
+const MAX_FIELDS_BYTES: usize = 32 * 1024;
 
 /// Our words for an answer that hyper makes by itself, with a status line and no body; `None` when it is none.
 pub(super) fn instead_of(hypers_answer: &[u8]) -> Option<Bytes> {
@@ -15,10 +17,7 @@ pub(super) fn instead_of(hypers_answer: &[u8]) -> Option<Bytes> {
     Some(written(&match status {
         "400" => ApiError::bad_request("bad_request", "This is not a request of HTTP/1.1."),
         "414" => uri_too_long(),
-        "431" => {
-            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-            ApiError::new(status, "headers_too_large", "The request head is larger than 32 KiB or has over 100 fields.")
-        }
+        "431" => headers_too_large(),
         _ => return None,
     }))
 }
@@ -39,6 +38,10 @@ pub(super) fn of_head<B>(request: &Request<B>) -> Option<ApiError> {
     if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > MAX_URI_BYTES) {
         return Some(uri_too_long());
     }
+    let fields = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    if fields.sum::<usize>() > MAX_FIELDS_BYTES {
+        return Some(headers_too_large());
+    }
     // RFC 9112 section 3.2: a server has to answer 400 then.
     let hosts = request.headers().get_all(header::HOST).iter().count();
     if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
@@ -49,6 +52,11 @@ pub(super) fn of_head<B>(request: &Request<B>) -> Option<ApiError> {
 
 fn uri_too_long() -> ApiError {
     ApiError::new(StatusCode::URI_TOO_LONG, "uri_too_long", "The address in the request is longer than 8 KiB.")
+}
+
+fn headers_too_large() -> ApiError {
+    let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    ApiError::new(status, "headers_too_large", "The header fields are larger than 32 KiB or more than 100.")
 }
 
 /// The whole answer as it goes over the wire; the connection ends with it.
