@@ -29,7 +29,7 @@
 //! |---|---|
 //! | [`model`] | the domain: streams, reports, reasons, health; no I/O, no clock |
 //! | [`clock`], [`backoff`] | what time it is (a test seam); the one way to wait longer after each failure |
-//! | [`config`] | `config.yaml`: read, validated with every problem at once, followed |
+//! | [`config`] | `config.yaml`: read, validated with every problem at once, followed, edited in place |
 //! | [`probe`] | the [`probe::Prober`] seam; worker processes, their protocol, the pipelines |
 //! | [`schedule`] | when each stream is probed, and how few sessions a device sees |
 //! | [`health`] | confirmation into states, flapping, incidents, where the time went, announced work, the report: pure |

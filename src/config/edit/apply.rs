@@ -1,5 +1,7 @@
 //! Edits of the text, each checked: what it says afterwards must differ only in what was asked for.
 
+use std::fmt;
+
 use serde_json::Value as Json;
 
 use super::path::{Path, Step};
@@ -18,13 +20,19 @@ pub struct Edit {
     pub change: Change,
 }
 
-/// What becomes of the value at a path.
-#[derive(Clone, Debug, PartialEq)]
+/// What becomes of the value at a path. `Debug` does not show it: it may be a secret.
+#[derive(Clone, PartialEq)]
 pub enum Change {
     /// It is this. A mapping or list that is there already keeps what does not change, comments included.
     Set(Json),
     /// It is taken out, its key with it.
     Remove,
+}
+
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if matches!(self, Self::Remove) { "Remove" } else { "Set(***)" })
+    }
 }
 
 /// What the text says; `Null` for an empty one.

@@ -1,7 +1,7 @@
 //! The file as it was read, and what becomes of it.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::path::{Path as FilePath, PathBuf};
 
 use serde_json::Value as Json;
@@ -28,8 +28,8 @@ pub fn tag_of(bytes: &[u8]) -> String {
     })
 }
 
-/// The file at one moment.
-#[derive(Clone, Debug)]
+/// The file at one moment. `Debug` names it only: it holds secrets.
+#[derive(Clone)]
 pub struct Document {
     file: PathBuf,
     bytes: Vec<u8>,
@@ -161,14 +161,25 @@ fn of_path(path: &Path, message: String) -> Problem {
     Problem { path: path.to_string(), line: None, message }
 }
 
-/// A new text that the service would load, not written yet.
-#[derive(Debug)]
+/// A new text that the service would load, not written yet. `Debug` names it only.
 pub struct Draft {
     file: PathBuf,
     /// Tag of what it was made from.
     before: String,
     bytes: Vec<u8>,
     loaded: Loaded,
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document").field("file", &self.file).field("tag", &self.tag()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Draft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draft").field("file", &self.file).field("tag", &self.tag()).finish_non_exhaustive()
+    }
 }
 
 impl Draft {

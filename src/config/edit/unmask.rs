@@ -85,7 +85,9 @@ pub(super) fn restore(stored: Option<&Stored<'_>>, text: &str) -> Result<String,
     if !text.contains(REDACTED) {
         return Ok(text.to_owned());
     }
-    let (Ok(tree), Ok(syntax)) = (read(text), Syntax::parse(text)) else { return Ok(text.to_owned()) };
+    let Ok(tree) = read(text) else { return Ok(text.to_owned()) };
+    let unusual = |_| vec![Problem { path: String::new(), line: None, message: UNUSUAL.to_owned() }];
+    let syntax = Syntax::parse(text).map_err(unusual)?;
     let mut problems = Vec::new();
     let mut splices = Vec::new();
     let anchors = secret_anchors(&syntax);
@@ -123,6 +125,7 @@ pub(super) fn restore(stored: Option<&Stored<'_>>, text: &str) -> Result<String,
 
 const NO_FILE: &str = "the file on disk cannot be read, so the hidden password is not known; type it anew";
 const NOT_KNOWN: &str = "the hidden password is not known here; type it anew";
+const UNUSUAL: &str = "is written in a way in which hidden passwords cannot be put back; type them anew";
 const MOVED: &str = "the hidden password was for another address or user; type it anew";
 
 fn problem(text: &str, node: &Node, steps: &[Step], message: &str) -> Problem {
@@ -226,7 +229,8 @@ fn strayed(stored: &Stored<'_>, marked: &Tree, now: &Tree, whole: &Tree, steps: 
                 found
             })
         }
-        (Tree::Map(old), Tree::Map(new)) if old.len() == new.len() => {
+        // A key that is an alias, too, would be shown.
+        (Tree::Map(old), Tree::Map(new)) if old.iter().map(|(key, _)| key).eq(new.iter().map(|(key, _)| key)) => {
             old.iter().zip(new).find_map(|((key, old), (_, new))| {
                 steps.push(Step::Key(key.clone()));
                 let found = strayed(stored, old, new, whole, steps);

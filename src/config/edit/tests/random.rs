@@ -84,12 +84,12 @@ proptest! {
             2 => steps.push(Step::Append),
             _ => {}
         }
-        let change = if kind == 3 { Change::Remove } else { Change::Set(value) };
+        let change = if kind == 3 { Change::Remove } else { Change::Set(value.clone()) };
         let edit = Edit { path: Path(steps.clone()), change: change.clone() };
         let Ok(after) = apply(&text, std::slice::from_ref(&edit), &[]) else {
             // Only where the place is no such thing, or is shared.
             let told = apply(&text, &[edit], &[]).unwrap_err().message;
-            prop_assert!(["anchor", "<<", "is no ", "not there"].iter().any(|why| told.contains(why)), "{told}\n{steps:?} {change:?}");
+            prop_assert!(["anchor", "<<", "is no ", "not there"].iter().any(|why| told.contains(why)), "{told}\n{steps:?} {value} {change:?}");
             return Ok(());
         };
         let mut wanted = before.clone();
@@ -132,7 +132,7 @@ fn the_default_file_becomes_a_working_one() {
     let document = document(DEFAULT_FILE);
     let camera =
         json!({"name": "Gate", "url": "rtsp://user:p,w@192.0.2.10/s1", "tags": ["a", "b"], "checks": {"black": false}});
-    let edit = |path: &str, value| Edit { path: Path::parse(path).unwrap(), change: Change::Set(value) };
+    let edit = |path: &str, value| Edit { path: Path::parse(path).unwrap(), change: Change::Set(value.clone()) };
     let edits = [
         edit("streams[]", camera),
         edit("web.tls", json!({"cert_file": "/a", "key_file": "/b"})),

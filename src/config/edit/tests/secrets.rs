@@ -102,6 +102,7 @@ fn a_hidden_secret_stays_with_its_camera() {
         ("use_tls: true", "use_tls: false", "mqtt.password: the hidden password was for another"),
         // To a place where it would be shown.
         ("group: Outside", "group: *shared", "streams[1].group: the hidden password is not known"),
+        ("topic: a/b", "? *shared\n    : x", "mqtt: the hidden password is not known"),
         ("topic: a/b", "topic: *shared", "mqtt.topic: the hidden password is not known"),
     ] {
         assert!(shown.contains(from), "{from}:\n{shown}");
