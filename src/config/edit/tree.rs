@@ -162,16 +162,10 @@ impl Tree {
         match self {
             Self::Null => Json::Null,
             Self::Text { text, bare } => {
-                let number =
-                    || text.parse::<i64>().map(Json::from).ok().or_else(|| text.parse().ok().and_then(decimal));
-                match text.as_str() {
-                    "true" if *bare => Json::Bool(true),
-                    "false" if *bare => Json::Bool(false),
-                    _ if *bare => number()
-                        .filter(|number| number.to_string() == *text)
-                        .unwrap_or_else(|| Json::from(text.as_str())),
-                    _ => Json::from(text.as_str()),
-                }
+                // A number only where it is written as JSON has it: `0123` and `1e3` stay texts.
+                let json = bare.then(|| serde_json::from_str::<Json>(text).ok()).flatten();
+                let as_written = |json: &Json| (json.is_number() || json.is_boolean()) && is_written(json, text);
+                json.filter(as_written).unwrap_or_else(|| Json::from(text.as_str()))
             }
             Self::List(items) => items.iter().map(Self::to_json).collect(),
             Self::Map(entries) => {
@@ -181,8 +175,9 @@ impl Tree {
     }
 }
 
-fn decimal(number: f64) -> Option<Json> {
-    serde_json::Number::from_f64(number).map(Json::Number)
+fn is_written(json: &Json, text: &str) -> bool {
+    let written = json.to_string();
+    written == text
 }
 
 impl From<&yaml::Node> for Tree {

@@ -132,7 +132,7 @@ fn the_default_file_becomes_a_working_one() {
     let document = document(DEFAULT_FILE);
     let camera =
         json!({"name": "Gate", "url": "rtsp://user:p,w@192.0.2.10/s1", "tags": ["a", "b"], "checks": {"black": false}});
-    let edit = |path: &str, value| Edit { path: Path::parse(path).unwrap(), change: Change::Set(value.clone()) };
+    let edit = |path: &str, value| Edit { path: Path::parse(path).unwrap(), change: Change::Set(value) };
     let edits = [
         edit("streams[]", camera),
         edit("web.tls", json!({"cert_file": "/a", "key_file": "/b"})),
