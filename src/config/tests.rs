@@ -107,12 +107,8 @@ fn the_default_files_examples_are_good() {
             _ => line.to_owned(),
         })
         .map(|line| {
-            let of_tls = ["cert_file: /", "key_file: /", "hsts_seconds:"];
-            if of_tls.iter().any(|key| line.trim_start().starts_with(key)) {
-                format!("  {line}")
-            } else {
-                line
-            }
+            let of_web = ["cert_file: /", "key_file: /", "hsts_seconds: "];
+            if of_web.iter().any(|key| line.trim_start().starts_with(key)) { format!("  {line}") } else { line }
         })
         .collect();
     let authority = authority_file();

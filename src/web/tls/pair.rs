@@ -25,7 +25,7 @@ const KEY: &str = "web.tls.key_file";
 #[derive(Debug, Error)]
 pub enum TlsError {
     /// There is no such file.
-    #[error("{setting}: there is no file {}; write where it is, or make one: docs/configuration.md says how", .file.display())]
+    #[error("{setting}: there is no file {}; write where it is, or make one: docs/https.md says how", .file.display())]
     Missing {
         /// Which of the two.
         setting: &'static str,
