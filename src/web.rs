@@ -53,7 +53,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use warp::Filter;
 use warp::filters::BoxedFilter;
@@ -123,6 +123,8 @@ pub(crate) struct Web {
     /// Places for listeners of `/api/events`; none left: 503.
     event_log: event_log::EventLog,
     listeners: listeners::Listeners,
+    /// Places for exports.
+    exports: Arc<Semaphore>,
     /// One change of the configuration after the other, each until it is in use.
     config_edits: Mutex<()>,
     cancel: CancellationToken,
@@ -153,6 +155,7 @@ pub async fn serve(listener: TcpListener, parts: WebParts, cancel: CancellationT
         event_log: event_log::EventLog::new(started_at),
         rendered: status::Rendered::default(),
         listeners: listeners::Listeners::default(),
+        exports: Arc::new(Semaphore::new(export::MAX_EXPORTS)),
         config_edits: Mutex::new(()),
         cancel: cancel.clone(),
     });

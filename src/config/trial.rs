@@ -67,9 +67,11 @@ fn fill_in_password(tried: &mut Stream, stored: Option<&Stream>) -> Result<(), &
     let place = |stream: &Stream| (stream.url.scheme(), stream.device().to_ascii_lowercase(), stream.url.port());
     let same_user = !own || username(tried.credentials.as_ref()) == username(stored.credentials.as_ref());
     let same_address = !inner || tried.url.redacted(None) == stored.url.redacted(None);
-    if place(tried) != place(stored) || !same_user || !same_address {
+    // Whom TLS would take for the camera decides who gets the password.
+    let same_trust = !tried.url.scheme().is_tls() || tried.trust == stored.trust;
+    if place(tried) != place(stored) || !same_user || !same_address || !same_trust {
         return Err(
-            "*** stands for the stored password only while scheme, host, port and user are those of the stream; \
+            "*** stands for the stored password only while scheme, host, port, user and trusted certificates are those of the stream; \
                     write the password",
         );
     }

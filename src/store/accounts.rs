@@ -46,6 +46,9 @@ pub enum UserChanged {
     LastAdmin,
 }
 
+/// In `meta`: a token generation that no removed account had.
+const NEXT_GENERATION: &str = "next_token_generation";
+
 const USER: &str =
     "SELECT username, password_hash, role, must_change_password, token_generation, stream_groups FROM users";
 
@@ -70,7 +73,8 @@ impl Store {
         self.inner.readers.read(query).await
     }
 
-    /// Adds a user. False when there is one of this name; nothing is changed then.
+    /// Adds a user. False when there is one of this name; nothing is changed then. Its token generation is at least that of
+    /// `user`, and beyond those of every account that was removed.
     ///
     /// # Errors
     /// [`StoreError`] when it is not on the disk.
@@ -78,7 +82,8 @@ impl Store {
         self.write(true, move |session| {
             let added = session.connection.execute(
                 "INSERT INTO users (username, password_hash, role, must_change_password, token_generation, stream_groups)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+                 VALUES (?1, ?2, ?3, ?4, max(?5, coalesce((SELECT value FROM meta WHERE key = ?7), 0)), ?6)
+                 ON CONFLICT DO NOTHING",
                 params![
                     user.username,
                     user.password_hash,
@@ -86,6 +91,7 @@ impl Store {
                     user.must_change_password,
                     user.token_generation,
                     groups_to_text(user.groups.as_deref()),
+                    NEXT_GENERATION,
                 ],
             )?;
             Ok(added > 0)
@@ -112,10 +118,12 @@ impl Store {
                 after.password_hash.clone_from(hash);
                 after.must_change_password = *must_change;
                 after.token_generation += 1;
-                connection.execute("DELETE FROM refresh_tokens WHERE username = ?1", [&username])?;
             }
             if before.role == Role::Admin && after.role != Role::Admin && is_last_admin(connection, &username)? {
                 return Ok(UserChanged::LastAdmin);
+            }
+            if change.password.is_some() {
+                connection.execute("DELETE FROM refresh_tokens WHERE username = ?1", [&username])?;
             }
             connection.execute(
                 "UPDATE users SET password_hash = ?2, role = ?3, must_change_password = ?4, token_generation = ?5,
@@ -147,6 +155,12 @@ impl Store {
                 return Ok(UserChanged::LastAdmin);
             }
             connection.execute("DELETE FROM users WHERE username = ?1", [&username])?;
+            // An account of the same name begins behind it, so that nothing of this one is good for that one.
+            connection.execute(
+                "INSERT INTO meta (key, value) VALUES (?1, ?2)
+                 ON CONFLICT DO UPDATE SET value = max(value, excluded.value)",
+                params![NEXT_GENERATION, user.token_generation + 1],
+            )?;
             Ok(UserChanged::Done(user))
         })
         .await

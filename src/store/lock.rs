@@ -21,6 +21,8 @@ pub(super) async fn take(dir: &Path) -> Result<File, StoreError> {
         .create(true)
         .truncate(false)
         .mode(0o600)
+        // The directory may be in the hands of another user, who would have root open what is not theirs.
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
         .open(dir.join("lock"))
         .map_err(|error| StoreError::from_io(dir, &error))?;
     for attempt in 1..=ATTEMPTS {

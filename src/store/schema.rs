@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -73,14 +73,14 @@ fn sound(path: &Path) -> Result<Connection, StoreError> {
 
 /// Makes the file (0600: it holds password hashes) or checks that it may be a database at all.
 fn look_at_header(path: &Path) -> Result<(), StoreError> {
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| StoreError::from_io(path, &error))?;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let dir = path.parent().and_then(|dir| std::fs::metadata(dir).ok());
+    // Root, in the directory of another user, follows no link of theirs to what is not theirs.
+    if dir.is_some_and(|dir| dir.uid() != 0) && rustix::process::geteuid().is_root() {
+        options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32);
+    }
+    let mut file = options.open(path).map_err(|error| StoreError::from_io(path, &error))?;
     let corrupt = |detail: &str| Err(StoreError::Corrupt { path: path.to_owned(), detail: detail.to_owned() });
     // https://www.sqlite.org/fileformat.html#the_database_header
     let mut magic = [0; 16];

@@ -13,7 +13,7 @@ use warp::reply::Response;
 
 use super::Web;
 use super::call::{Call, call, json_body};
-use super::errors::{ApiError, json, json_with, respond};
+use super::errors::{ApiError, json, json_with, respond, to_its_end};
 use super::tokens::new_api_token;
 use super::users::{bad, check_groups, no_content};
 use crate::model::{ApiToken, Role, check_account_name};
@@ -31,15 +31,15 @@ pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
         .and(warp::post())
         .and(call(web))
         .and(json_body::<Wanted>())
-        .then(|call: Call, body| async move { respond(create(call, body).await) });
+        .then(|call: Call, body| to_its_end(async move { create(call, body).await }));
     let rotate = warp::path!("api" / "tokens" / "rotate-secret")
         .and(warp::post())
         .and(call(web))
-        .then(|call: Call| async move { respond(rotate(call).await) });
+        .then(|call: Call| to_its_end(async move { rotate(call).await }));
     let revoke = warp::path!("api" / "tokens" / i64)
         .and(warp::delete())
         .and(call(web))
-        .then(|id: i64, call: Call| async move { respond(revoke(call, id).await) });
+        .then(|id: i64, call: Call| to_its_end(async move { revoke(call, id).await }));
     list.or(create).unify().or(rotate).unify().or(revoke).unify().boxed()
 }
 

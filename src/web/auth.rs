@@ -199,12 +199,13 @@ impl Call {
                 self.session(token).await
             };
         }
+        // Before the cookie, which a browser also sends when it is not good any more.
+        if let Some(signature) = self.query(SIGNATURE) {
+            return self.signed_link(&signature).await;
+        }
         if let Some(token) = cookie(&self.headers, ACCESS_COOKIE) {
             self.check_csrf()?;
             return self.session(token).await;
-        }
-        if let Some(signature) = self.query(SIGNATURE) {
-            return self.signed_link(&signature).await;
         }
         Err(ApiError::unauthorized("unauthorized", "Sign in: POST /api/login."))
     }
@@ -280,6 +281,9 @@ impl Call {
         let account = self.account(&claims.sub).await?.filter(|account| account.generation == claims.generation);
         let account = account.ok_or_else(|| refused("was signed by an account that is not good any more"))?;
         let expires_at_second = account.expires_at_second.map_or(claims.exp, |end| end.min(claims.exp));
+        if expires_at_second <= self.web.parts.clock.now().as_second() {
+            return Err(refused("was signed with an API token that has expired"));
+        }
         Ok(as_caller(account, claims.sub, String::new(), expires_at_second))
     }
 

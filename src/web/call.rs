@@ -90,9 +90,7 @@ impl Call {
 
     /// Path and query as they were sent, without this parameter.
     pub(super) fn target_without(&self, name: &str) -> String {
-        let is_other = |pair: &&str| !pair.is_empty() && pair.split('=').next() != Some(name);
-        let rest: Vec<&str> = self.query.split('&').filter(is_other).collect();
-        if rest.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, rest.join("&")) }
+        target_without(&self.path, &self.query, name)
     }
 
     /// Every stream that the caller may know of, in the order of the configuration.
@@ -119,6 +117,13 @@ impl Call {
             .find_map(|(key, value)| (key == name).then(|| percent_decode(value)))
             .filter(|value| !value.is_empty())
     }
+}
+
+/// Path and query without this parameter and without empty ones.
+pub(super) fn target_without(path: &str, query: &str, name: &str) -> String {
+    let is_other = |pair: &&str| !pair.is_empty() && pair.split('=').next() != Some(name);
+    let rest: Vec<&str> = query.split('&').filter(is_other).collect();
+    if rest.is_empty() { path.to_owned() } else { format!("{path}?{}", rest.join("&")) }
 }
 
 /// Takes the request apart; a route begins with its path and ends with this.

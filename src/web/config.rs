@@ -13,7 +13,7 @@ use warp::reply::{Reply as _, Response};
 use super::Web;
 use super::call::{Call, call, large_body, large_json_body};
 use super::config_edit::{Done, check_if_match, document, editor, invalid, refused, save, tagged};
-use super::errors::{ApiError, json, respond};
+use super::errors::{ApiError, json, respond, to_its_end};
 use crate::config::Problem;
 use crate::config::edit::{Change, Edit, Path};
 
@@ -30,12 +30,12 @@ pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
         .and(warp::put())
         .and(call(web))
         .and(large_body(web))
-        .then(|call: Call, body| async move { respond(put(call, body).await) });
+        .then(|call: Call, body| to_its_end(async move { put(call, body).await }));
     let patch = warp::path!("api" / "config")
         .and(warp::patch())
         .and(call(web))
         .and(large_json_body::<Vec<Wanted>>(web))
-        .then(|call: Call, body| async move { respond(patch(call, body).await) });
+        .then(|call: Call, body| to_its_end(async move { patch(call, body).await }));
     get.or(put).unify().or(patch).unify().boxed()
 }
 

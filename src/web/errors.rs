@@ -216,6 +216,12 @@ pub(super) fn respond(result: Result<Response, ApiError>) -> Response {
     result.unwrap_or_else(Reply::into_response)
 }
 
+/// The answer of what changes something. It is done to its end, audit log included, also when the client hangs up
+/// meanwhile: half a change would be one that nobody knows of.
+pub(super) async fn to_its_end(work: impl Future<Output = Result<Response, ApiError>> + Send + 'static) -> Response {
+    respond(tokio::spawn(work).await.unwrap_or_else(|error| Err(ApiError::internal(error))))
+}
+
 /// 200 with JSON.
 pub(super) fn json(value: &impl Serialize) -> Response {
     json_with(StatusCode::OK, value)

@@ -44,8 +44,13 @@ pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
 struct Listener {
     call: Call,
     caller: Caller,
-    /// What is told before what happens from now on.
+    /// What is told before all else.
     first: VecDeque<sse::Event>,
+    /// What happened since the listener was here last.
+    missed: VecDeque<Kept>,
+    /// The number of the newest event, once everything before it was told. Alone it is no event for a page (the HTML
+    /// standard, section 9.2.6), and is what it comes again with.
+    after_missed: Option<String>,
     events: broadcast::Receiver<(u64, Event)>,
     looks: Interval,
     _seat: Seat,
@@ -62,15 +67,23 @@ async fn events(call: Call) -> Result<Response, ApiError> {
     let cancel = call.web.cancel.clone();
     // A stream does not outlive the token that opened it: the browser comes again with a new one.
     let seconds = u64::try_from(caller.expires_at_second - call.web.parts.clock.now().as_second()).unwrap_or(0);
-    let mut listener = Listener {
-        first: VecDeque::new(),
+    let hello = sse::Event::default().event("hello").data("{}").retry(Duration::from_secs(2));
+    let reload = || sse::Event::default().event("reload").data(json!({"because": "missed_too_much"}).to_string());
+    let (first, missed) = match missed {
+        Missed::Nothing => (vec![hello], Vec::new()),
+        Missed::TooMuch => (vec![hello, reload()], Vec::new()),
+        Missed::Events(kept) => (vec![hello], kept),
+    };
+    let listener = Listener {
+        first: first.into(),
+        missed: missed.into(),
+        after_missed: Some(call.web.event_log.id(number)),
         events,
         looks: interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY),
         _seat: seat,
         call,
         caller,
     };
-    listener.begin(number, missed);
     let end = async move {
         tokio::select! {
             () = cancel.cancelled() => {}
@@ -86,28 +99,19 @@ async fn events(call: Call) -> Result<Response, ApiError> {
 }
 
 impl Listener {
-    /// The first thing that is said, and what was missed.
-    fn begin(&mut self, number: u64, missed: Missed) {
-        let hello = sse::Event::default().event("hello").data("{}").retry(Duration::from_secs(2));
-        let id = self.call.web.event_log.id(number);
-        // With the newest number only once everything before it was told.
-        let told: Vec<(&'static str, Value)> = match missed {
-            Missed::Nothing => Vec::new(),
-            Missed::TooMuch => vec![("reload", json!({"because": "missed_too_much"}))],
-            Missed::Events(kept) => kept.into_iter().filter_map(|kept| self.again(kept)).collect(),
-        };
-        self.first.push_back(if told.is_empty() { hello.id(&*id) } else { hello });
-        let last = told.len().saturating_sub(1);
-        for (at, (name, data)) in told.into_iter().enumerate() {
-            let event = sse::Event::default().event(name).data(data.to_string());
-            self.first.push_back(if at == last { event.id(&*id) } else { event });
-        }
-    }
-
     /// The next event; `None` when the listener has to come again.
     async fn next(&mut self) -> Option<sse::Event> {
         if let Some(event) = self.first.pop_front() {
             return Some(event);
+        }
+        // One after the other: together they may be megabytes of text, and all listeners may come again at once.
+        while let Some(kept) = self.missed.pop_front() {
+            if let Some((name, data)) = self.again(kept) {
+                return Some(sse::Event::default().event(name).data(data.to_string()));
+            }
+        }
+        if let Some(id) = self.after_missed.take() {
+            return Some(sse::Event::default().id(id));
         }
         loop {
             let received = tokio::select! {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream;
 use jiff::tz::TimeZone;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
@@ -23,6 +23,9 @@ use crate::store::{PagePosition, Store, StoreError};
 
 /// Heartbeats that are read at once: half a megabyte of text.
 const PAGE: usize = 5_000;
+
+/// Exports at once; the next one gets 503.
+pub(super) const MAX_EXPORTS: usize = 4;
 
 /// Pages that are ready and wait for the client; the next one is read when there is room.
 const PAGES_READY: usize = 2;
@@ -66,6 +69,8 @@ impl Form {
 
 /// What an export needs, apart from the call.
 struct Export {
+    call: Call,
+    caller: Caller,
     store: Store,
     form: Form,
     /// Names of the streams that are in it; `None` of all there are, those that are not configured any more included.
@@ -74,6 +79,7 @@ struct Export {
     zone: TimeZone,
     from: Option<jiff::Timestamp>,
     to: jiff::Timestamp,
+    _place: OwnedSemaphorePermit,
 }
 
 async fn export(call: Call, form: Form) -> Result<Response, ApiError> {
@@ -83,14 +89,21 @@ async fn export(call: Call, form: Form) -> Result<Response, ApiError> {
     if from.is_some_and(|from| from >= to) {
         return Err(ApiError::bad_request("bad_parameter", "from must be before to and not in the future."));
     }
+    let place = call.web.exports.clone().try_acquire_owned().map_err(|_| {
+        ApiError::unavailable("too_many_exports", "Too many exports are under way; try again when one is done.")
+    })?;
+    let zone = call.web.parts.config.borrow().timezone.clone();
     let export = Export {
         store: call.web.parts.store.clone(),
         form,
         wanted: wanted(&call, &caller)?,
         names: call.rows(&caller).iter().map(|row| (row.stream.id.clone(), row.stream.name.clone())).collect(),
-        zone: call.web.parts.config.borrow().timezone.clone(),
+        zone,
         from,
         to,
+        call,
+        caller,
+        _place: place,
     };
     let (pages, mut ready) = mpsc::channel(PAGES_READY);
     // It ends with the last page, or when the client is gone and nobody takes the next one.
@@ -122,14 +135,13 @@ impl Export {
     async fn write(self, pages: mpsc::Sender<Result<Bytes, StoreError>>) {
         let mut rows = Rows::headed(self.form.columns());
         let mut after: Option<PagePosition> = None;
-        loop {
+        // Cut off, so that nobody takes half a table for the whole.
+        while self.call.is_still(&self.caller).await && !self.call.web.cancel.is_cancelled() {
             let page = match self.store.heartbeat_page(self.from, self.to, after, PAGE).await {
                 Ok(page) => page,
                 Err(error) => {
                     tracing::error!(%error, "an export was cut off");
-                    // The connection is cut, so that nobody takes half a table for the whole.
-                    let _ = pages.send(Err(error)).await;
-                    return;
+                    break;
                 }
             };
             for (id, heartbeat) in &page.rows {
@@ -146,6 +158,7 @@ impl Export {
                 return;
             }
         }
+        let _ = pages.send(Err(StoreError::Closed)).await;
     }
 
     fn row(&self, rows: &mut Rows, id: &StreamId, heartbeat: &Heartbeat) {

@@ -13,7 +13,7 @@ use warp::reply::{Reply, Response};
 use super::Web;
 use super::auth::Caller;
 use super::call::{Call, call, json_body, optional_json_body};
-use super::errors::{ApiError, json, respond};
+use super::errors::{ApiError, json, respond, to_its_end};
 use super::history::{flag, limit, number, time};
 use crate::model::{Acknowledgement, Cause, Health, Incident, Member, Reason, Role, Stage, StreamId};
 use crate::store::{EvidenceKind, IncidentQuery, KeptEvidence, Remark};
@@ -41,12 +41,12 @@ pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
         .and(warp::post())
         .and(call(web))
         .and(optional_json_body::<Said>())
-        .then(|id: i64, call: Call, body| async move { respond(remark(call, id, body, true).await) });
+        .then(|id: i64, call: Call, body| to_its_end(async move { remark(call, id, body, true).await }));
     let edit = warp::path!("api" / "incidents" / i64)
         .and(warp::patch())
         .and(call(web))
         .and(json_body::<Said>())
-        .then(|id: i64, call: Call, body| async move { respond(remark(call, id, body, false).await) });
+        .then(|id: i64, call: Call, body| to_its_end(async move { remark(call, id, body, false).await }));
     list.or(one).unify().or(picture).unify().or(acknowledge).unify().or(edit).unify().boxed()
 }
 
@@ -134,10 +134,9 @@ pub(super) fn visible(call: &Call, caller: &Caller, mut incident: Incident) -> O
     if caller.groups.is_none() {
         return Some(incident);
     }
-    let first = incident.members.first().map(|member| member.stream.clone());
     incident.members.retain(|member| call.sees(caller, &member.stream));
-    // What was seen is told of the first stream, and may name its device.
-    if incident.members.first().map(|member| &member.stream) != first.as_ref() {
+    // What was seen is told of the stream that opened it, and may name its device.
+    if !incident.members.iter().any(|member| member.joined_at == incident.opened_at) {
         incident.detail.clear();
     }
     if let Cause::Parent(id) = &incident.cause

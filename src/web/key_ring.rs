@@ -26,11 +26,12 @@ struct Current {
     looked_at: Instant,
 }
 
-/// Tells one file from the next: each is written anew and renamed into place.
+/// Tells one file from the next: each is written anew and renamed into place. Another owner or mode counts, too: one that
+/// could not be read may be readable now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     inode: u64,
-    modified_ns: i64,
+    changed_ns: i64,
 }
 
 impl KeyRing {
@@ -58,8 +59,10 @@ impl KeyRing {
     /// # Errors
     /// When the file cannot be written; the old key stays then.
     pub(super) fn rotate(&self) -> Result<(), WebError> {
+        // Held meanwhile: two at once would write over each other.
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         Keys::rotate(&self.state_dir)?;
-        self.look(&mut self.current.lock().unwrap_or_else(PoisonError::into_inner));
+        self.look(&mut current);
         Ok(())
     }
 
@@ -83,7 +86,7 @@ impl KeyRing {
 
 fn stamp(state_dir: &Path) -> Option<Stamp> {
     let metadata = fs::metadata(secret_file(state_dir)).ok()?;
-    Some(Stamp { inode: metadata.ino(), modified_ns: metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec() })
+    Some(Stamp { inode: metadata.ino(), changed_ns: metadata.ctime() * 1_000_000_000 + metadata.ctime_nsec() })
 }
 
 #[cfg(test)]

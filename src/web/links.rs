@@ -11,7 +11,7 @@ use warp::http::StatusCode;
 use warp::reply::Response;
 
 use super::Web;
-use super::call::{Call, call, json_body};
+use super::call::{Call, call, json_body, target_without};
 use super::errors::{ApiError, json, respond};
 use crate::model::Role;
 
@@ -72,11 +72,15 @@ async fn sign(call: Call, body: Result<Wanted, ApiError>) -> Result<Response, Ap
     }
     let now = call.web.parts.clock.now();
     let expires_at = now.checked_add(SignedDuration::from_secs(i64::from(seconds))).map_err(ApiError::internal)?;
+    // Not longer than what signs it.
+    let ends = jiff::Timestamp::from_second(caller.expires_at_second).unwrap_or(jiff::Timestamp::MAX);
+    let expires_at = if caller.is_program() { expires_at.min(ends) } else { expires_at };
+    let target = target_without(address, query, SIGNATURE);
     let keys = call.web.keys.current();
     let signature =
-        keys.sign_link(&caller.subject, caller.generation, &path, expires_at).map_err(ApiError::internal)?;
-    let mark = if query.is_empty() { '?' } else { '&' };
-    let url = format!("{}{mark}{SIGNATURE}={signature}", path.trim_end_matches('?'));
+        keys.sign_link(&caller.subject, caller.generation, &target, expires_at).map_err(ApiError::internal)?;
+    let mark = if target.contains('?') { '&' } else { '?' };
+    let url = format!("{target}{mark}{SIGNATURE}={signature}");
     Ok(json(&json!({"url": url, "expires_at": expires_at})))
 }
 

@@ -13,7 +13,7 @@ use warp::reply::Response;
 use super::Web;
 use super::auth::Caller;
 use super::call::{Call, call, json_body};
-use super::errors::{ApiError, json, json_with, respond};
+use super::errors::{ApiError, json, json_with, respond, to_its_end};
 use crate::model::{Role, StreamId};
 use crate::monitor::MonitorError;
 use crate::store::Announced;
@@ -34,11 +34,11 @@ pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
         .and(warp::post())
         .and(call(web))
         .and(json_body::<Wanted>())
-        .then(|call: Call, body| async move { respond(announce(call, body).await) });
+        .then(|call: Call, body| to_its_end(async move { announce(call, body).await }));
     let end = warp::path!("api" / "maintenance" / i64)
         .and(warp::delete())
         .and(call(web))
-        .then(|id: i64, call: Call| async move { respond(end(call, id).await) });
+        .then(|id: i64, call: Call| to_its_end(async move { end(call, id).await }));
     list.or(announce).unify().or(end).unify().boxed()
 }
 

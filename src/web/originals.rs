@@ -15,7 +15,7 @@ use super::auth::Caller;
 use super::call::{Call, body, call};
 use super::config::blocking;
 use super::config_edit::{Done, document, editor, refused, save};
-use super::errors::{ApiError, json, respond};
+use super::errors::{ApiError, json, respond, to_its_end};
 use super::export::{local_time, status};
 use crate::config::edit::{Change, Edit, Path};
 use crate::model::Role;
@@ -40,7 +40,7 @@ pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
         .and(warp::post())
         .and(call(web))
         .and(body())
-        .then(|call: Call, body| async move { respond(set_tz(call, body).await) });
+        .then(|call: Call, body| to_its_end(async move { set_tz(call, body).await }));
     history.or(cfg).unify().or(set_tz).unify().boxed()
 }
 

@@ -15,7 +15,7 @@ use warp::reply::{Reply, Response};
 use super::Web;
 use super::auth::{ACCESS_COOKIE, ACCESS_HINT_COOKIE, REFRESH_COOKIE, SESSION_HINT_COOKIE};
 use super::call::{Call, call, json_body, optional_json_body};
-use super::errors::{ApiError, json, respond, sentence};
+use super::errors::{ApiError, json, respond, sentence, to_its_end};
 use super::headers::cookie;
 use super::passwords::{FIRST_USER, check_new_password, remove_initial_password};
 use super::tokens::{ACCESS_LIFETIME, random_text, token_hash};
@@ -84,12 +84,12 @@ pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
         .and(warp::post())
         .and(call(web))
         .and(optional_json_body())
-        .then(|call: Call, body| async move { respond(logout(call, body).await) });
+        .then(|call: Call, body| to_its_end(async move { logout(call, body).await }));
     let password = warp::path!("api" / "password")
         .and(warp::post())
         .and(call(web))
         .and(json_body())
-        .then(|call: Call, body| async move { respond(password(call, body).await) });
+        .then(|call: Call, body| to_its_end(async move { password(call, body).await }));
     login.or(refresh).unify().or(logout).unify().or(password).unify().boxed()
 }
 

@@ -14,7 +14,7 @@ use super::auth::Caller;
 use super::call::{Call, call, json_body};
 use super::config::blocking;
 use super::config_edit::{Done, check_if_match, document, editor, refused, save, tagged};
-use super::errors::{ApiError, json, respond};
+use super::errors::{ApiError, json, to_its_end};
 use super::streams::row;
 use super::view;
 use crate::config::edit::{Change, Document, Edit, Path};
@@ -29,21 +29,21 @@ pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
         .and(warp::post())
         .and(call(web))
         .and(json_body::<Entry>())
-        .then(|call: Call, body| async move { respond(create(call, body).await) });
+        .then(|call: Call, body| to_its_end(async move { create(call, body).await }));
     let replace = warp::path!("api" / "streams" / String)
         .and(warp::put())
         .and(call(web))
         .and(json_body::<Entry>())
-        .then(|id: String, call: Call, body| async move { respond(change(call, id, body, false).await) });
+        .then(|id: String, call: Call, body| to_its_end(async move { change(call, id, body, false).await }));
     let patch = warp::path!("api" / "streams" / String)
         .and(warp::patch())
         .and(call(web))
         .and(json_body::<Entry>())
-        .then(|id: String, call: Call, body| async move { respond(change(call, id, body, true).await) });
+        .then(|id: String, call: Call, body| to_its_end(async move { change(call, id, body, true).await }));
     let remove = warp::path!("api" / "streams" / String)
         .and(warp::delete())
         .and(call(web))
-        .then(|id: String, call: Call| async move { respond(remove(call, id).await) });
+        .then(|id: String, call: Call| to_its_end(async move { remove(call, id).await }));
     create.or(replace).unify().or(patch).unify().or(remove).unify().boxed()
 }
 

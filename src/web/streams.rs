@@ -11,7 +11,7 @@ use warp::reply::Response;
 use super::Web;
 use super::auth::Caller;
 use super::call::{Call, call};
-use super::errors::{ApiError, json, respond};
+use super::errors::{ApiError, json, respond, to_its_end};
 use super::{config_edit, stream_edit, view};
 use crate::model::{ProbeReport, Role};
 use crate::monitor::StreamStatus;
@@ -34,7 +34,7 @@ pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
     let reference = warp::path!("api" / "streams" / String / "reference")
         .and(warp::post())
         .and(call(web))
-        .then(|id: String, call: Call| async move { respond(reference(call, id).await) });
+        .then(|id: String, call: Call| to_its_end(async move { reference(call, id).await }));
     list.or(one).unify().or(probe).unify().or(reference).unify().boxed()
 }
 

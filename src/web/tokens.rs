@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -269,6 +269,15 @@ pub(super) fn write_private(path: &Path, content: &[u8]) -> Result<(), WebError>
     let written = (|| {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
         file.write_all(content)?;
+        // From root's command line it must be one that the service can read, from its first moment on.
+        if let Some(dir) = path.parent().filter(|_| rustix::process::geteuid().is_root()) {
+            let owner = fs::metadata(dir)?;
+            rustix::fs::fchown(
+                &file,
+                Some(rustix::process::Uid::from_raw(owner.uid())),
+                Some(rustix::process::Gid::from_raw(owner.gid())),
+            )?;
+        }
         file.sync_all()?;
         fs::rename(&temporary, path)?;
         // The name itself survives a power cut only when its directory is on the disk.

@@ -13,7 +13,7 @@ use warp::reply::{Reply, Response};
 use super::Web;
 use super::auth::Caller;
 use super::call::{Call, call, json_body};
-use super::errors::{ApiError, json, json_with, respond, sentence};
+use super::errors::{ApiError, json, json_with, respond, sentence, to_its_end};
 use super::passwords::{FIRST_USER, check_new_password, generate, remove_initial_password};
 use super::session::SecretText;
 use crate::model::{Role, Secret, User, check_account_name};
@@ -33,7 +33,7 @@ pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
         .and(warp::post())
         .and(call(web))
         .and(json_body::<NewUser>())
-        .then(|call: Call, body| async move { respond(add(call, body).await) });
+        .then(|call: Call, body| to_its_end(async move { add(call, body).await }));
     let one = warp::path!("api" / "users" / String)
         .and(warp::get())
         .and(call(web))
@@ -42,11 +42,11 @@ pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
         .and(warp::patch())
         .and(call(web))
         .and(json_body::<Change>())
-        .then(|name: String, call: Call, body| async move { respond(change(call, &name, body).await) });
+        .then(|name: String, call: Call, body| to_its_end(async move { change(call, &name, body).await }));
     let remove = warp::path!("api" / "users" / String)
         .and(warp::delete())
         .and(call(web))
-        .then(|name: String, call: Call| async move { respond(remove(call, &name).await) });
+        .then(|name: String, call: Call| to_its_end(async move { remove(call, &name).await }));
     me.or(list).unify().or(add).unify().or(one).unify().or(change).unify().or(remove).unify().boxed()
 }
 

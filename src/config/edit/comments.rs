@@ -15,6 +15,42 @@ pub(super) fn masked(line: &str) -> String {
     with_marks(body, &united(places)) + &line[body.len()..]
 }
 
+/// Each comment of a file as it may be shown. A secret that was commented out may go on over lines that are indented more.
+pub(super) fn shown(text: &str, comments: &[Range<usize>]) -> Vec<String> {
+    // Where the comment before ended, and the column of the key whose value is not over.
+    let mut open: Option<(usize, usize)> = None;
+    let mut show = |range: &Range<usize>| {
+        let comment = &text[range.clone()];
+        let body = comment.trim_end();
+        let content = body.len() - body.trim_start_matches(['#', ' ', '\t']).len();
+        let line = text[..range.start].rfind(['\n', '\r']).map_or(0, |end| end + 1);
+        let column = |offset: usize| range.start - line + offset;
+        let goes_on = open.filter(|(end, key)| {
+            let between = &text[*end..range.start];
+            between.matches('\n').count() == 1
+                && between.trim().is_empty()
+                && content < body.len()
+                && column(content) > *key
+        });
+        if let Some((_, key)) = goes_on {
+            open = Some((range.end, key));
+            return format!("{}{REDACTED}{}", &body[..content], &comment[body.len()..]);
+        }
+        open = unfinished(body).map(|start| (range.end, column(start)));
+        masked(comment)
+    };
+    comments.iter().map(&mut show).collect()
+}
+
+/// Where the secret key begins whose value is not over at the end of the line.
+fn unfinished(body: &str) -> Option<usize> {
+    let (start, at, is_colon) = secret_keys(body).last()?;
+    let value = body[at + 1..].trim();
+    let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
+    let is_open_quote = quote.is_some_and(|quote| value[1..].find(quote).is_none());
+    (is_colon && (value.is_empty() || value.starts_with(['|', '>', '#']) || is_open_quote)).then_some(start)
+}
+
 /// Every line of a text that is no YAML. What is indented more than a secret key belongs to its value.
 pub(super) fn masked_lines(text: &str) -> String {
     let mut secret_column = None;
@@ -120,13 +156,11 @@ fn addresses(text: &str) -> Vec<Range<usize>> {
     places
 }
 
-/// The comments of `new` that are as they were shown get what was hidden in them back.
-pub(super) fn restored(old: &[&str], new: &[&str]) -> Vec<Option<String>> {
-    let mut hidden: Vec<(String, Option<&str>)> = old
-        .iter()
-        .map(|comment| (masked(comment), Some(*comment)))
-        .filter(|(shown, comment)| Some(shown.as_str()) != *comment)
-        .collect();
+/// The comments of `new` that are as they were shown get what was hidden in them back. `old` are those of before: as they
+/// were shown, and as they are.
+pub(super) fn restored<'a>(old: impl Iterator<Item = (String, &'a str)>, new: &[&str]) -> Vec<Option<String>> {
+    let mut hidden: Vec<(String, Option<&str>)> =
+        old.filter(|(shown, comment)| shown != comment).map(|(shown, comment)| (shown, Some(comment))).collect();
     new.iter()
         .map(|comment| {
             let found = hidden.iter_mut().find(|(shown, original)| shown == comment && original.is_some())?;
@@ -138,6 +172,34 @@ pub(super) fn restored(old: &[&str], new: &[&str]) -> Vec<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_that_goes_on_over_lines_is_hidden_to_its_end() {
+        let text = "a: 1\n# password:\n#   hunter2\n#   hunter3\n# name: x\n  # password: |\n  #   hunter4\n\n  #   y\n\
+                    # token: 'hun\n#    ter5'\n# password: abc\n#   not of it\n";
+        let comments: Vec<Range<usize>> = text
+            .match_indices('#')
+            .filter(|(at, _)| text[..*at].rsplit('\n').next().is_some_and(|before| before.trim().is_empty()))
+            .map(|(at, _)| at..at + text[at..].find('\n').unwrap())
+            .collect();
+        let shown = shown(text, &comments);
+        assert_eq!(
+            shown,
+            [
+                "# password:",
+                "#   ***",
+                "#   ***",
+                "# name: x",
+                "# password: ***",
+                "#   ***",
+                "#   y",
+                "# token: ***",
+                "#    ***",
+                "# password: ***",
+                "#   not of it",
+            ]
+        );
+    }
 
     #[test]
     fn secrets_in_comments_are_hidden() {
@@ -171,7 +233,7 @@ mod tests {
     fn comments_get_back_what_was_hidden() {
         let old = ["# a", "# password: x", "# password: y", "# password: z"];
         let new = ["# password: ***", "# a", "# password: *** changed", "# password: ***"];
-        let back = restored(&old, &new);
+        let back = restored(old.iter().map(|comment| (masked(comment), *comment)), &new);
         assert_eq!(back, [Some("# password: x".to_owned()), None, None, Some("# password: y".to_owned())]);
     }
 }

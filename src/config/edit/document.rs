@@ -70,7 +70,8 @@ impl Document {
     /// # Errors
     /// When the file is no YAML, or the path names an item that is not there.
     pub fn get(&self, path: &Path) -> Result<Option<Json>, Problem> {
-        let tree = apply::read(&self.text)?;
+        // Of the text as it is shown: that also hides what only an alias makes a secret.
+        let tree = apply::read(&mask(&self.text))?;
         let steps = tree.resolve(path, &self.ids).map_err(|message| of_path(path, message))?;
         let is_secret = path.is_secret();
         let key = steps.iter().rev().find_map(|step| if let Step::Key(key) = step { Some(key.as_str()) } else { None });

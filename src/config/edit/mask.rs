@@ -83,11 +83,9 @@ fn mask_parsed(text: &str, syntax: &Syntax) -> String {
             splices.extend(block_lines(text, scalar.node).map(|lines| (lines, String::new())));
         }
     });
-    splices.extend(syntax.comments.iter().filter_map(|range| {
-        let comment = &text[range.clone()];
-        let masked = comments::masked(comment);
-        (masked != comment).then(|| (range.clone(), masked))
-    }));
+    let shown = comments::shown(text, &syntax.comments);
+    let hidden = syntax.comments.iter().cloned().zip(shown).filter(|(range, shown)| text[range.clone()] != **shown);
+    splices.extend(hidden);
     apply(text, splices)
 }
 

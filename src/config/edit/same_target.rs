@@ -28,8 +28,15 @@ pub(super) fn same_address(old: &str, new: &str) -> bool {
     matches!((target(old), target(new)), (Some(old), Some(new)) if old == new)
 }
 
-/// The same scheme, host, port and user of two streams.
+/// Settings of a stream that say to whom its password is told.
+const TRUST: [&str; 3] = ["tls_verify", "tls_fingerprint", "ca_file"];
+
+/// The same scheme, host, port and user of two streams, and the same trust in who answers there.
 pub(super) fn same_camera(old: &Tree, new: &Tree) -> bool {
+    let value = |tree: &Tree, key: &str| tree.get(key).filter(|value| !matches!(value, Tree::Null)).cloned();
+    if TRUST.iter().any(|key| value(old, key) != value(new, key)) {
+        return false;
+    }
     let target = |stream: &Tree| {
         let (url, in_url) = CameraUrl::parse(stream.get("url")?.text()?).ok()?;
         let given = stream.get("username").and_then(Tree::text).filter(|name| !name.trim().is_empty());

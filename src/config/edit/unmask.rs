@@ -186,7 +186,8 @@ fn address(old: &str, new: &str) -> Result<String, &'static str> {
         path if path == shown_path => out.push_str(&old[was.path..]),
         _ => return Err(MOVED),
     }
-    Ok(out)
+    // With the password in it the address may read as another one: a raw / or @ in it decides where the host begins.
+    if same_target::same_address(old, &out) { Ok(out) } else { Err(MOVED) }
 }
 
 /// Streams and the broker whose secret would go elsewhere now, also where it comes from an anchor.
@@ -257,8 +258,9 @@ fn strayed(stored: &Stored<'_>, marked: &Tree, now: &Tree, whole: &Tree, steps: 
 }
 
 fn old_comments(stored: &Stored<'_>, text: &str, syntax: &Syntax) -> Vec<(Range<usize>, String)> {
-    let old: Vec<&str> = stored.syntax.comments.iter().map(|range| &stored.text[range.clone()]).collect();
+    let shown = comments::shown(stored.text, &stored.syntax.comments);
+    let originals = stored.syntax.comments.iter().map(|range| &stored.text[range.clone()]);
     let new: Vec<&str> = syntax.comments.iter().map(|range| &text[range.clone()]).collect();
-    let back = comments::restored(&old, &new);
+    let back = comments::restored(shown.into_iter().zip(originals), &new);
     syntax.comments.iter().cloned().zip(back).filter_map(|(range, old)| Some((range, old?))).collect()
 }

@@ -70,6 +70,30 @@ async fn of_two_that_remove_the_last_administrators_at_once_one_is_refused() {
 }
 
 #[tokio::test]
+async fn an_account_of_the_same_name_is_another_one() {
+    let dir = TempDir::new().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    store.add_user(user("root")).await.unwrap();
+    store.add_user(User { token_generation: 7, ..user("ann") }).await.unwrap();
+    store.remove_user("ann").await.unwrap();
+    store.add_user(user("ann")).await.unwrap();
+    assert_eq!(store.user("ann").await.unwrap().unwrap().token_generation, 8);
+}
+
+#[tokio::test]
+async fn a_refused_change_of_the_last_administrator_changes_nothing() {
+    let dir = TempDir::new().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    let root = User { role: Role::Admin, ..user("root") };
+    store.add_user(root.clone()).await.unwrap();
+    store.put_refresh_token(token("r1", "root", "f1")).await.unwrap();
+    let change = UserChange { role: Some(Role::Viewer), groups: None, password: Some(("$new".to_owned(), false)) };
+    assert_eq!(store.change_user("root", change).await.unwrap(), UserChanged::LastAdmin);
+    assert_eq!(store.user("root").await.unwrap(), Some(root));
+    assert_eq!(store.take_refresh_token("r1", at_ms(0)).await.unwrap(), TakenToken::Fresh(token("r1", "root", "f1")));
+}
+
+#[tokio::test]
 async fn api_tokens_are_found_by_their_hash_until_they_are_revoked() {
     let dir = TempDir::new().unwrap();
     let store = Store::open(dir.path()).await.unwrap();

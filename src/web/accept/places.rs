@@ -217,7 +217,10 @@ impl Place {
         let ended = self.answered.swap(false, Ordering::AcqRel);
         if ended {
             self.touch();
-            self.seat.change(ANSWERING, WAITING);
+            if self.seat.change(ANSWERING, WAITING) {
+                // It would give way now to one for whom there was no place before.
+                self.places.0.freed.notify_one();
+            }
         }
         ended
     }
@@ -225,6 +228,9 @@ impl Place {
     /// The client takes nothing, or does again.
     pub(super) fn stalls(&self, stalled: bool) {
         self.seat.stalled.store(stalled, Ordering::Relaxed);
+        if stalled {
+            self.places.0.freed.notify_one();
+        }
     }
 
     /// True while no request is being answered.

@@ -135,8 +135,15 @@ async fn an_expired_api_token_is_refused() {
         expires_at: Some(now - jiff::SignedDuration::from_secs(1)),
         last_used_at: None,
     };
-    server.store.add_api_token(hash, kept).await.unwrap().unwrap();
+    let id = server.store.add_api_token(hash, kept).await.unwrap().unwrap();
     assert_eq!(server.get("/api/me", &token).await.code(), "token_expired");
+    // And so is what it signed.
+    let keys = Keys::load_or_create(server.dir.path()).unwrap();
+    let path = "/api/streams/gate/snapshot.jpg";
+    let later = now + jiff::SignedDuration::from_hours(1);
+    let signature = keys.sign_link(&format!("token:{id}"), 0, path, later).unwrap();
+    let refused = server.call("GET", &format!("{path}?signature={signature}"), "", None).await;
+    assert_eq!(refused.code(), "link_refused", "{}", refused.everything());
 }
 
 #[tokio::test]

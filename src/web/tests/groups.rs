@@ -50,6 +50,7 @@ async fn an_incident_of_several_groups_shows_each_its_own_streams() {
     let mut incident = server.store.incident(1).await.unwrap().unwrap();
     let mut other = incident.members[0].clone();
     other.stream = StreamId::new("yard").unwrap();
+    other.joined_at += jiff::SignedDuration::from_secs(1);
     incident.members.push(other);
     let state = HealthState::new(SystemClock.now());
     let mut record = Record { stream: StreamId::new("yard").unwrap(), ..none(state) };

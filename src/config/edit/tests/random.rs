@@ -110,7 +110,8 @@ proptest! {
         let rest = text.bytes().rev().zip(after.bytes().rev()).take_while(|(a, b)| a == b).count();
         let gone = text.len().saturating_sub(common + rest);
         let old = before.at(&steps).map_or(0, |tree| tree.to_json().to_string().len());
-        prop_assert!(gone <= 4 * old + 120, "{gone} bytes are gone\n{after}");
+        // The comments within a section go with it.
+        prop_assert!(gone <= 4 * old + 240, "{gone} bytes are gone\n{after}");
         prop_assert_eq!(text.matches('\r').count() > 0, after.contains('\r'));
     }
 

@@ -165,3 +165,38 @@ fn an_id_that_would_be_lost_is_written_down() {
     let new = set_of(&document, "streams[gate-2].name", json!("Back")).unwrap();
     assert_eq!(new, base.replace("{name: gate!, url: 'rtsp://h/2'}", "{name: Back, url: 'rtsp://h/2', id: gate-2}"));
 }
+
+/// A password with a `/` in it, written as it is, moves what is read as the host.
+#[test]
+fn a_hidden_password_does_not_go_to_a_host_that_only_appears_with_it() {
+    let stored = "streams:\n  - name: gate\n    url: rtsp://admin:pa/ss@10.0.0.9/x\n";
+    let document = document(stored);
+    let shown = document.shown();
+    assert!(shown.contains("rtsp://admin:***@10.0.0.9/x"), "{shown}");
+    for path in ["/x@evil.example/y", "/x://@evil.example/"] {
+        let text = shown.replace("10.0.0.9/x", &format!("10.0.0.9{path}"));
+        let refused = document.with_text(text.as_bytes());
+        assert!(refused.is_err(), "{path}: {:?}", refused.map(|draft| String::from_utf8(draft.bytes().to_vec())));
+    }
+    // A path that changes nothing of that is taken.
+    let draft = document.with_text(shown.replace("/x", "/live").as_bytes()).unwrap();
+    assert_eq!(std::str::from_utf8(draft.bytes()).unwrap(), stored.replace("/x", "/live"));
+}
+
+#[test]
+fn whoever_answers_under_tls_is_a_part_of_the_address() {
+    let stored = "streams:\n  - name: gate\n    url: rtsps://h/x\n    username: u\n    password: hunter2\n";
+    let document = document(stored);
+    let text = document.shown() + "    tls_verify: false\n";
+    assert!(document.with_text(text.as_bytes()).is_err());
+}
+
+#[test]
+fn values_hide_what_the_text_hides() {
+    let document = document(
+        "camera_pw: &p hunter2\nstreams:\n  - name: a\n    url: rtsp://h/x\n    username: u\n    password: *p\n",
+    );
+    let whole = document.get(&Path::default()).unwrap().unwrap().to_string();
+    assert!(!whole.contains("hunter2") && whole.matches("***").count() == 2, "{whole}");
+    assert_eq!(document.get(&Path::parse("camera_pw").unwrap()).unwrap(), Some("***".into()));
+}
