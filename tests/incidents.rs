@@ -127,11 +127,11 @@ async fn announced_work_is_no_incident() {
     are(&service, "up");
     let token = service.token();
     for (body, status) in [
-        ("{}", 400),
-        (r#"{"minutes":0}"#, 400),
-        (r#"{"minutes":999999}"#, 400),
-        (r#"{"until":"2001-01-01T00:00:00Z"}"#, 400),
-        (r#"{"minutes":5,"until":"2101-01-01T00:00:00Z"}"#, 400),
+        ("{}", 422),
+        (r#"{"minutes":0}"#, 422),
+        (r#"{"minutes":999999}"#, 422),
+        (r#"{"until":"2001-01-01T00:00:00Z"}"#, 422),
+        (r#"{"minutes":5,"until":"2101-01-01T00:00:00Z"}"#, 422),
         (r#"{"streams":["nobody"],"minutes":5}"#, 404),
     ] {
         let answer = service.post_as(Some(&token), "/api/maintenance", body);

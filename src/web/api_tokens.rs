@@ -12,7 +12,7 @@ use warp::http::header::{HeaderValue, LOCATION};
 use warp::reply::Response;
 
 use super::Web;
-use super::call::{Call, call, json_body};
+use super::call::{Call, call, json_body, whole_number};
 use super::errors::{ApiError, json, json_with, respond, to_its_end};
 use super::tokens::new_api_token;
 use super::users::{bad, check_groups, no_content};
@@ -51,6 +51,7 @@ struct Wanted {
     role: Role,
     groups: Option<Vec<String>>,
     /// Without either it does not expire.
+    #[serde(default, deserialize_with = "whole_number")]
     expires_in_days: Option<u32>,
     expires_at: Option<Timestamp>,
 }

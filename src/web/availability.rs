@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 use warp::Filter;
 use warp::filters::BoxedFilter;
+use warp::http::StatusCode;
 use warp::reply::Response;
 
 use super::Web;
@@ -164,7 +165,8 @@ fn asked(call: &Call) -> Result<Asked, ApiError> {
     if let Some(from) = time("from")? {
         let from = from.max(oldest);
         if from >= to {
-            return Err(bad("from must be before to, not in the future, and to not before what is kept."));
+            let message = "from must be before to, not in the future, and to not before what is kept.";
+            return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_parameter", message));
         }
         return Ok(Asked { name: None, from, to });
     }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bytes::Buf;
 use futures_util::{Stream, StreamExt};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize as _, Deserializer};
 use serde_json::Value;
 use warp::filters::BoxedFilter;
 use warp::http::HeaderMap;
@@ -115,7 +116,6 @@ impl Call {
             .split('&')
             .filter_map(|pair| pair.split_once('='))
             .find_map(|(key, value)| (key == name).then(|| percent_decode(value)))
-            .filter(|value| !value.is_empty())
     }
 }
 
@@ -158,11 +158,28 @@ fn parts_of_body() -> impl Filter<
 pub(super) fn json_body<T: DeserializeOwned + Send + 'static>()
 -> impl Filter<Extract = (Result<T, ApiError>,), Error = Rejection> + Clone {
     parts_of_body().then(|headers: HeaderMap, peer: Option<Peer>, body| async move {
-        as_json(&headers, &read(&headers, peer, body, MAX_BODY_BYTES).await?)
+        as_json(&headers, &read(&headers, peer, body, MAX_BODY_BYTES).await?, b'{')
     })
 }
 
-fn as_json<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, ApiError> {
+/// A whole number as JSON has it: `5` and `5.0` are the same.
+pub(super) fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let Some(number) = Option::<f64>::deserialize(deserializer)? else { return Ok(None) };
+    let is_whole = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
+    // Checked just before.
+    if is_whole { Ok(Some(number as u32)) } else { Err(D::Error::custom("not a whole number")) }
+}
+
+/// `begin` is that of an object or a list: serde would take a list for an object whose keys are in order.
+fn from_json<T: DeserializeOwned>(bytes: &[u8], begin: u8) -> Result<T, ApiError> {
+    let bad = || ApiError::bad_request("bad_json", "The body is not the JSON that this address takes.");
+    if bytes.trim_ascii_start().first() != Some(&begin) {
+        return Err(bad());
+    }
+    serde_json::from_slice(bytes).map_err(|_| bad())
+}
+
+fn as_json<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8], begin: u8) -> Result<T, ApiError> {
     let is_json = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).is_some_and(|v| {
         let kind = v.split(';').next().unwrap_or_default();
         kind.trim().eq_ignore_ascii_case("application/json")
@@ -170,8 +187,7 @@ fn as_json<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, 
     if !is_json {
         return Err(not_json());
     }
-    serde_json::from_slice(bytes)
-        .map_err(|_| ApiError::bad_request("bad_json", "The body is not the JSON object this address takes."))
+    from_json(bytes, begin)
 }
 
 /// The body as JSON, or the default when there is none at all.
@@ -182,8 +198,7 @@ pub(super) fn optional_json_body<T: DeserializeOwned + Default + Send + 'static>
         if bytes.is_empty() {
             return Ok(T::default());
         }
-        serde_json::from_slice(&bytes)
-            .map_err(|_| ApiError::bad_request("bad_json", "The body is not the JSON object this address takes."))
+        from_json(&bytes, b'{')
     })
 }
 
@@ -204,13 +219,13 @@ pub(super) fn large_body(
     })
 }
 
-/// The same as JSON.
+/// The same as a list in JSON.
 pub(super) fn large_json_body<T: DeserializeOwned + Send + 'static>(
     web: &Arc<Web>,
 ) -> impl Filter<Extract = (Result<T, ApiError>,), Error = Rejection> + Clone + use<T> {
     warp::header::headers_cloned()
         .and(large_body(web))
-        .map(|headers: HeaderMap, bytes: Result<Vec<u8>, ApiError>| as_json(&headers, &bytes?))
+        .map(|headers: HeaderMap, bytes: Result<Vec<u8>, ApiError>| as_json(&headers, &bytes?, b'['))
 }
 
 async fn read<B: Buf>(

@@ -62,7 +62,7 @@ async fn events(call: Call) -> Result<Response, ApiError> {
         ApiError::unavailable("too_many_listeners", "Too many listen already; ask /api/streams instead.")
     })?;
     let header = call.headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let last_id = header.or_else(|| call.query("last_event_id"));
+    let last_id = header.or_else(|| call.query("last_event_id")).filter(|id| !id.is_empty());
     let (number, missed, events) = call.web.event_log.listen(last_id.as_deref());
     let cancel = call.web.cancel.clone();
     // A stream does not outlive the token that opened it: the browser comes again with a new one.

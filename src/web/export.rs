@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use warp::Filter;
 use warp::filters::BoxedFilter;
+use warp::http::StatusCode;
 use warp::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use warp::reply::{Reply, Response};
 
@@ -87,7 +88,8 @@ async fn export(call: Call, form: Form) -> Result<Response, ApiError> {
     let now = call.web.parts.clock.now();
     let (from, to) = (time(&call, "from")?, time(&call, "to")?.unwrap_or(now).min(now));
     if from.is_some_and(|from| from >= to) {
-        return Err(ApiError::bad_request("bad_parameter", "from must be before to and not in the future."));
+        let message = "from must be before to and not in the future.";
+        return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_parameter", message));
     }
     let place = call.web.exports.clone().try_acquire_owned().map_err(|_| {
         ApiError::unavailable("too_many_exports", "Too many exports are under way; try again when one is done.")

@@ -11,7 +11,7 @@ use warp::http::StatusCode;
 use warp::reply::Response;
 
 use super::Web;
-use super::call::{Call, call, json_body, target_without};
+use super::call::{Call, call, json_body, target_without, whole_number};
 use super::errors::{ApiError, json, respond};
 use crate::model::Role;
 
@@ -42,6 +42,7 @@ struct Wanted {
     /// Path and parameters of a picture.
     path: String,
     /// How long it shall be good.
+    #[serde(default, deserialize_with = "whole_number")]
     seconds: Option<u32>,
 }
 

@@ -12,7 +12,7 @@ use warp::reply::Response;
 
 use super::Web;
 use super::auth::Caller;
-use super::call::{Call, call, json_body};
+use super::call::{Call, call, json_body, whole_number};
 use super::errors::{ApiError, json, json_with, respond, to_its_end};
 use crate::model::{Role, StreamId};
 use crate::monitor::MonitorError;
@@ -53,6 +53,7 @@ struct Wanted {
     from: Option<Timestamp>,
     until: Option<Timestamp>,
     /// Instead of `until`.
+    #[serde(default, deserialize_with = "whole_number")]
     minutes: Option<u32>,
     note: Option<String>,
 }
@@ -83,7 +84,7 @@ fn visible(call: &Call, caller: &Caller, mut work: Announced) -> Option<Announce
 async fn announce(call: Call, body: Result<Wanted, ApiError>) -> Result<Response, ApiError> {
     let caller = call.caller(Role::Operator).await?;
     let wanted = body?;
-    let bad = |message: &str| ApiError::bad_request("bad_maintenance", message);
+    let bad = |message: &str| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_maintenance", message);
     let now = call.web.parts.clock.now();
     let from = wanted.from.unwrap_or(now);
     let until = match (wanted.until, wanted.minutes) {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::json;
 use warp::Filter;
 use warp::filters::BoxedFilter;
-use warp::http::Response as HttpResponse;
 use warp::http::header::{CONTENT_TYPE, HeaderValue};
+use warp::http::{Response as HttpResponse, StatusCode};
 use warp::reply::{Reply, Response};
 
 use super::Web;
@@ -72,8 +72,13 @@ async fn history(call: Call, name: &str) -> Result<Response, ApiError> {
 /// Writes the time zone of a form into the configuration.
 async fn set_tz(call: Call, body: Result<Vec<u8>, ApiError>) -> Result<Response, ApiError> {
     let caller = editor(&call).await?;
-    let zone = field(&String::from_utf8_lossy(&body?), "tz")
-        .ok_or_else(|| ApiError::bad_request("bad_form", "Send a form with the field tz, such as tz=Europe/Berlin."))?;
+    let zone = field(&String::from_utf8_lossy(&body?), "tz").ok_or_else(|| {
+        ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "bad_form",
+            "Send a form with the field tz, such as tz=Europe/Berlin.",
+        )
+    })?;
     let path = Path::parse("timezone").map_err(ApiError::internal)?;
     let edit = Edit { path, change: Change::Set(json!(zone)) };
     let _one_at_a_time = call.web.config_edits.lock().await;

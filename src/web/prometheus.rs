@@ -47,7 +47,7 @@ async fn metrics(call: Call) -> Result<Response, ApiError> {
 /// limit and the lock-out guard. Only configured streams: this is no way to reach any host.
 async fn probe(call: Call) -> Result<Response, ApiError> {
     check_token(&call)?;
-    let target = call.query("target").ok_or_else(|| {
+    let target = call.query("target").filter(|target| !target.is_empty()).ok_or_else(|| {
         ApiError::bad_request("bad_parameter", "Name a stream by its id or name: /probe?target=gate.")
     })?;
     let row = find(&call, &target).ok_or_else(|| ApiError::no_such_stream(&target))?;
