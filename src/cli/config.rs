@@ -18,12 +18,12 @@ const NOT_SET: u8 = 1;
 pub enum ConfigCommand {
     /// Print the file, or what stands at a path, with *** in the place of every secret; exit 1 when it is not in the file.
     Get {
-        /// As in probe.timeout_seconds or streams[gate].url.
+        /// As in `probe.timeout_seconds` or `streams[gate].url`.
         path: Option<String>,
     },
     /// Put a value there; comments, order and quotes of the rest stay as they are.
     Set {
-        /// As in probe.timeout_seconds, streams[gate].url or streams[] (one more).
+        /// As in `probe.timeout_seconds`, `streams[gate].url` or `streams[]` (one more).
         path: String,
         /// Text, number, true, false, null, or JSON; - reads a text from standard input, for passwords.
         #[arg(allow_hyphen_values = true)]
@@ -31,7 +31,7 @@ pub enum ConfigCommand {
     },
     /// Take a key or an item of a list out.
     Unset {
-        /// As in streams[gate].
+        /// As in `streams[gate]`.
         path: String,
     },
 }
