@@ -111,7 +111,7 @@ async fn prepare(command: UserCommand) -> Result<Prepared, Exit> {
         UserCommand::Set { name, role, groups, all_groups } => {
             let groups = match groups_of(role, groups)? {
                 Some(groups) => Some(Some(groups)),
-                None if all_groups || role == Some(Role::Admin) => Some(None),
+                None if all_groups => Some(None),
                 None => None,
             };
             if role.is_none() && groups.is_none() {

@@ -100,7 +100,7 @@ impl Store {
     }
 
     /// Changes a user; a new password ends every session of the account. The last administrator stays one, whoever
-    /// asks at the same time.
+    /// asks at the same time, and an administrator has no groups.
     ///
     /// # Errors
     /// [`StoreError`] when it is not on the disk.
@@ -113,6 +113,10 @@ impl Store {
             after.role = change.role.unwrap_or(after.role);
             if let Some(groups) = &change.groups {
                 after.groups.clone_from(groups);
+            }
+            if after.role == Role::Admin {
+                // An administrator sees everything: the configuration names everything.
+                after.groups = None;
             }
             if let Some((hash, must_change)) = &change.password {
                 after.password_hash.clone_from(hash);

@@ -12,10 +12,11 @@ use warp::reply::{Reply as _, Response};
 
 use super::Web;
 use super::call::{Call, call, large_body, large_json_body};
-use super::config_edit::{Done, check_if_match, document, editor, invalid, refused, save, tagged};
+use super::config_edit::{Done, check_if_match, document, invalid, refused, save, tagged};
 use super::errors::{ApiError, json, respond, to_its_end};
 use crate::config::Problem;
 use crate::config::edit::{Change, Edit, Path};
+use crate::model::Role;
 
 /// Changes in one request.
 const MAX_CHANGES: usize = 1000;
@@ -55,7 +56,7 @@ fn also_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>
 }
 
 async fn get(call: Call) -> Result<Response, ApiError> {
-    editor(&call).await?;
+    call.caller(Role::Admin).await?;
     let document = document(&call).await?;
     let as_values = match call.query("format").as_deref() {
         None | Some("text") => false,
@@ -73,7 +74,7 @@ async fn get(call: Call) -> Result<Response, ApiError> {
 }
 
 async fn put(call: Call, body: Result<Vec<u8>, ApiError>) -> Result<Response, ApiError> {
-    let caller = editor(&call).await?;
+    let caller = call.caller(Role::Admin).await?;
     let text = body?;
     let _one_at_a_time = call.web.config_edits.lock().await;
     let document = document(&call).await?;
@@ -85,7 +86,7 @@ async fn put(call: Call, body: Result<Vec<u8>, ApiError>) -> Result<Response, Ap
 }
 
 async fn patch(call: Call, body: Result<Vec<Wanted>, ApiError>) -> Result<Response, ApiError> {
-    let caller = editor(&call).await?;
+    let caller = call.caller(Role::Admin).await?;
     let wanted = body?;
     if wanted.len() > MAX_CHANGES {
         let message = format!("At most {MAX_CHANGES} changes at once.");

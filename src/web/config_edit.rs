@@ -14,20 +14,9 @@ use super::call::Call;
 use super::errors::{ApiError, sentence};
 use crate::config::Problem;
 use crate::config::edit::{Document, Draft, EditError};
-use crate::model::Role;
 
 /// A written file is in use within this time, or the answer says that it is not yet.
 const IN_USE: Duration = Duration::from_secs(15);
-
-/// The caller, when the account may change everything.
-pub(super) async fn editor(call: &Call) -> Result<Caller, ApiError> {
-    let caller = call.caller(Role::Admin).await?;
-    if caller.groups.is_some() {
-        let message = "This is for whoever sees every stream; yours are those of some groups.";
-        return Err(ApiError::forbidden("forbidden", message));
-    }
-    Ok(caller)
-}
 
 /// The file as it is now.
 pub(super) async fn document(call: &Call) -> Result<Document, ApiError> {

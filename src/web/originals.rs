@@ -14,7 +14,7 @@ use super::Web;
 use super::auth::Caller;
 use super::call::{Call, body, call};
 use super::config::blocking;
-use super::config_edit::{Done, document, editor, refused, save};
+use super::config_edit::{Done, document, refused, save};
 use super::errors::{ApiError, json, respond, to_its_end};
 use super::export::{local_time, status};
 use crate::config::edit::{Change, Edit, Path};
@@ -71,7 +71,7 @@ async fn history(call: Call, name: &str) -> Result<Response, ApiError> {
 
 /// Writes the time zone of a form into the configuration.
 async fn set_tz(call: Call, body: Result<Vec<u8>, ApiError>) -> Result<Response, ApiError> {
-    let caller = editor(&call).await?;
+    let caller = call.caller(Role::Admin).await?;
     let zone = field(&String::from_utf8_lossy(&body?), "tz").ok_or_else(|| {
         ApiError::new(
             StatusCode::UNPROCESSABLE_ENTITY,

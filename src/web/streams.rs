@@ -11,7 +11,7 @@ use warp::reply::Response;
 use super::Web;
 use super::auth::Caller;
 use super::call::{Call, call};
-use super::errors::{ApiError, json, respond, to_its_end};
+use super::errors::{ApiError, json, respond, sentence, to_its_end};
 use super::{config_edit, stream_edit, view};
 use crate::model::{ProbeReport, Role};
 use crate::monitor::StreamStatus;
@@ -87,8 +87,7 @@ pub(super) fn row(call: &Call, caller: &Caller, id: &str) -> Result<Arc<StreamSt
 pub(super) async fn probe_now(call: &Call, row: &StreamStatus) -> Result<Arc<ProbeReport>, ApiError> {
     let id = &row.stream.id;
     call.web.parts.scheduler.probe_now(id).await.map_err(|error| {
-        let mut sentence = error.to_string();
-        sentence.push('.');
+        let sentence = sentence(&error.to_string());
         match error {
             ProbeNowError::Unknown(_) => ApiError::no_such_stream(id.as_str()),
             ProbeNowError::Disabled(_) => ApiError::new(StatusCode::CONFLICT, "stream_disabled", sentence),

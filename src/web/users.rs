@@ -148,12 +148,7 @@ async fn change(call: Call, name: &str, body: Result<Change, ApiError>) -> Resul
     let Change { role, groups, password, must_change_password } = body?;
     let before = call.web.parts.store.user(name).await?.ok_or_else(|| no_such(name))?;
     let role_then = role.unwrap_or(before.role);
-    // An administrator sees everything, so a list that is there is dropped with the promotion.
-    let groups = match groups {
-        Some(groups) => Some(check_groups(role_then, groups)?),
-        None if role_then == Role::Admin => Some(None),
-        None => None,
-    };
+    let groups = groups.map(|groups| check_groups(role_then, groups)).transpose()?;
     let mut keys = Vec::new();
     let password = match password {
         Some(password) => {

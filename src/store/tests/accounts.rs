@@ -70,6 +70,21 @@ async fn of_two_that_remove_the_last_administrators_at_once_one_is_refused() {
 }
 
 #[tokio::test]
+async fn an_administrator_has_no_groups() {
+    let dir = TempDir::new().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    let groups = Some(vec!["Yard".to_owned()]);
+    store.add_user(User { groups: groups.clone(), ..user("ann") }).await.unwrap();
+    // At once: whichever comes last, no list stays.
+    let promoted = UserChange { role: Some(Role::Admin), ..UserChange::default() };
+    let limited = UserChange { groups: Some(groups), ..UserChange::default() };
+    let (one, two) = tokio::join!(store.change_user("ann", promoted), store.change_user("ann", limited));
+    assert!(matches!((one.unwrap(), two.unwrap()), (UserChanged::Done(_), UserChanged::Done(_))));
+    let ann = store.user("ann").await.unwrap().unwrap();
+    assert_eq!((ann.role, ann.groups), (Role::Admin, None));
+}
+
+#[tokio::test]
 async fn an_account_of_the_same_name_is_another_one() {
     let dir = TempDir::new().unwrap();
     let store = Store::open(dir.path()).await.unwrap();
