@@ -152,6 +152,14 @@ impl Stream {
         self.url.host().trim_end_matches('.')
     }
 
+    /// True when the same is asked of the same camera in the same way: what was seen of one says something of the other.
+    pub fn is_asked_like(&self, other: &Self) -> bool {
+        self.url == other.url
+            && self.credentials == other.credentials
+            && self.transport == other.transport
+            && self.trust == other.trust
+    }
+
     /// The address for a person, password masked.
     pub fn shown_url(&self) -> String {
         self.url.redacted(self.credentials.as_ref())

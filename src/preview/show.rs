@@ -179,7 +179,9 @@ fn found(report: Option<&ProbeReport>, has_picture: bool) -> Found {
 /// Resolves when the stream is not configured as it was any more.
 async fn changed(config: &mut watch::Receiver<Arc<Config>>, stream: &Stream) {
     loop {
-        let is_same = config.borrow_and_update().stream(stream.id.as_str()).is_some_and(|now| is_same(now, stream));
+        let is_same = config.borrow_and_update().stream(stream.id.as_str()).is_some_and(|now| {
+            (now.enabled, now.timeout) == (stream.enabled, stream.timeout) && now.is_asked_like(stream)
+        });
         if !is_same {
             return;
         }
@@ -188,10 +190,4 @@ async fn changed(config: &mut watch::Receiver<Arc<Config>>, stream: &Stream) {
             return std::future::pending().await;
         }
     }
-}
-
-/// True when the same camera is asked in the same way.
-fn is_same(now: &Stream, then: &Stream) -> bool {
-    let source = |stream: &Stream| (stream.enabled, stream.transport, stream.timeout);
-    source(now) == source(then) && now.url == then.url && now.credentials == then.credentials && now.trust == then.trust
 }

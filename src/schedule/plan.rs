@@ -321,7 +321,7 @@ impl Plan {
     fn put(&mut self, stream: &Arc<Stream>, now: Duration) {
         let id = &stream.id;
         if let Some(planned) = self.streams.get_mut(id)
-            && !is_other_source(&planned.stream, stream)
+            && planned.stream.is_asked_like(stream)
         {
             let interval = stream.heartbeat;
             if planned.stream.heartbeat != interval {
@@ -348,11 +348,6 @@ impl Plan {
             self.enqueue(id, Cause::First, now);
         }
     }
-}
-
-/// True when what is probed, or how the camera is spoken to, differs: an old verdict says nothing of the new source.
-fn is_other_source(old: &Stream, new: &Stream) -> bool {
-    old.url != new.url || old.credentials != new.credentials || old.transport != new.transport || old.trust != new.trust
 }
 
 #[cfg(test)]
