@@ -28,6 +28,8 @@ mod machine;
 mod photographs;
 #[path = "figures/picture.rs"]
 mod picture;
+#[path = "figures/service.rs"]
+mod service;
 
 fn main() {
     // cargo passes `--bench`; what is left is the name of a figure.

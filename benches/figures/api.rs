@@ -3,10 +3,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "load is measured over a time, and slow clients are slow by the clock")]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,6 +13,7 @@ use std::time::Duration;
 use streampulse::simulator::{SimulatedCamera, Simulator, SimulatorOptions, Start, clips};
 
 use crate::machine::{cpu, family};
+use crate::service::Service;
 
 const CAMERAS: usize = 1_000;
 const HEARTBEAT_SECONDS: u64 = 15;
@@ -23,7 +23,6 @@ const DRIBBLING: usize = 200;
 const ADDRESSES: usize = 4;
 /// Until every stream has its verdict and its place in the schedule.
 const WARM: Duration = Duration::from_secs(45);
-const PASSWORD: &str = "the figures sign in with this";
 
 /// Requests a second and their latency, each for `seconds`, and what they do to the schedule.
 pub async fn under_load(seconds: u64) {
@@ -36,7 +35,6 @@ pub async fn under_load(seconds: u64) {
         text.push_str(&format!("  - {{name: {name}, url: \"{}\"}}\n", simulator.url(name)));
     }
     std::fs::write(directory.path().join("config.yaml"), text).unwrap();
-    std::fs::write(directory.path().join("password"), PASSWORD).unwrap();
     let service = Service::start(directory.path());
     tokio::time::sleep(WARM).await;
     let bytes = service.ask("/api/status").len();
@@ -66,46 +64,10 @@ struct Answers {
     most: String,
 }
 
-/// The real service. Dropping it kills it.
-struct Service {
-    process: Child,
-    address: SocketAddr,
-    token: String,
-}
-
 impl Service {
-    fn start(site: &Path) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_streampulse"))
-            .arg("--config")
-            .arg(site.join("config.yaml"))
-            .env("STREAMPULSE_STATE_DIR", site.join("state"))
-            .env("STREAMPULSE_LISTEN", "127.0.0.1:0")
-            .env("STREAMPULSE_ADMIN_PASSWORD_FILE", site.join("password"))
-            .env("CACHE_DIRECTORY", env!("CARGO_TARGET_TMPDIR"))
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let address = lines
-            .by_ref()
-            .map(Result::unwrap)
-            .find_map(|line| line.split_once("address=")?.1.split_whitespace().next()?.parse().ok())
-            .unwrap();
-        std::thread::spawn(move || lines.for_each(drop));
-        let mut service = Self { process, address, token: String::new() };
-        let body = format!("{{\"username\":\"admin\",\"password\":\"{PASSWORD}\"}}");
-        let answer = service.send(&format!(
-            "POST /api/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        ));
-        service.token = answer.split("\"access_token\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-        service
-    }
-
     /// Prints a row: what `load` says, and what the schedule did meanwhile.
     fn measure(&self, name: &str, seconds: u64, load: impl FnOnce() -> Option<Answers>) {
-        let used = || -> Duration { family(self.process.id()).into_iter().map(cpu).sum() };
+        let used = || -> Duration { family(self.pid()).into_iter().map(cpu).sum() };
         let (before, used_before) = (self.ask("/metrics"), used());
         let answers = load();
         let (after, used_after) = (self.ask("/metrics"), used());
@@ -141,31 +103,6 @@ impl Service {
         let text_of = |name: &str| field(name).unwrap_or("none").to_owned();
         let per_second = field("Requests/sec:").and_then(|text| text.parse().ok()).unwrap_or(0.0);
         Answers { per_second, half: text_of("50%"), most: text_of("99%") }
-    }
-
-    /// The whole answer to a GET.
-    fn ask(&self, path: &str) -> String {
-        let token = &self.token;
-        let answer = self.send(&format!(
-            "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n"
-        ));
-        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {}", answer.lines().next().unwrap_or_default());
-        answer
-    }
-
-    fn send(&self, request: &str) -> String {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        String::from_utf8_lossy(&answer).into_owned()
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

@@ -1,9 +1,8 @@
 //! What a month of history costs those who ask: the same service with an hour and with many days of it, side by side.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -12,13 +11,13 @@ use streampulse::clock::{Clock as _, SystemClock};
 use streampulse::store::Store;
 
 use crate::machine::median;
+use crate::service::Service;
 
 const STREAMS: i64 = 1_000;
 const HEARTBEAT_MS: i64 = 15_000;
 const HOUR_MS: i64 = 3_600_000;
 /// Every stream is down so long once a day, each at another time.
 const OUTAGE_MS: i64 = 10 * 60_000;
-const PASSWORD: &str = "the figures sign in with this";
 
 /// Median time of an answer with an hour of history and with `days` of it, and what the file holds.
 pub async fn answers(days: i64) {
@@ -36,7 +35,7 @@ pub async fn answers(days: i64) {
         bytes as f64 / 1e9,
         bytes as f64 / beats as f64,
     );
-    let services = [Service::start(hour.path()), Service::start(month.path())];
+    let services = [start(hour.path()), start(month.path())];
     let window = format!("?from={}&to={}", now - jiff::SignedDuration::from_hours(days * 24), now);
     let paths = [
         "/metrics".to_owned(),
@@ -51,7 +50,7 @@ pub async fn answers(days: i64) {
         for _ in 0..101 {
             for (service, times) in services.iter().zip(&mut times) {
                 let begun = Instant::now();
-                let length = service.get(path);
+                let length = service.ask(path).len();
                 times.push(begun.elapsed().as_secs_f64() * 1000.0);
                 assert!(length > 50, "{path}");
             }
@@ -84,7 +83,6 @@ async fn prepare(history_ms: i64, now: Timestamp) -> tempfile::TempDir {
         text.push_str(&format!("  - {{name: camera-{stream}, url: \"rtsp://{host}:9/s\", group: g{}}}\n", stream % 10));
     }
     std::fs::write(site.path().join("config.yaml"), text).unwrap();
-    std::fs::write(site.path().join("password"), PASSWORD).unwrap();
     let mut connection = Connection::open(state.join("streampulse.db")).unwrap();
     connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA cache_size = -200000").unwrap();
     fill(&mut connection, now.as_millisecond() - history_ms, now.as_millisecond());
@@ -215,66 +213,35 @@ fn spans(connection: &Connection, stream: i64, from_ms: i64, to_ms: i64) {
     connection.prepare_cached(sql).unwrap().execute(params![stream, begun, to_ms]).unwrap();
 }
 
-/// The real service. Dropping it kills it.
-struct Service {
-    process: Child,
-    address: String,
-    token: String,
+/// Starts a service whose every stream has been probed, and whose availability was looked up since then.
+fn start(site: &Path) -> Service {
+    let service = Service::start(site);
+    for done in ["stream_id=\"camera-999\",state=\"up\"} 0", "window=\"30d\"} "] {
+        while !service.ask("/metrics").contains(done) {
+            std::thread::yield_now();
+        }
+    }
+    while service.probes() < STREAMS {
+        std::thread::yield_now();
+    }
+    service
 }
 
 impl Service {
-    fn start(site: &Path) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_streampulse"))
-            .arg("--config")
-            .arg(site.join("config.yaml"))
-            .env("STREAMPULSE_STATE_DIR", site.join("state"))
-            .env("STREAMPULSE_LISTEN", "127.0.0.1:0")
-            .env("STREAMPULSE_ADMIN_PASSWORD_FILE", site.join("password"))
-            .env("CACHE_DIRECTORY", env!("CARGO_TARGET_TMPDIR"))
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let address = lines
-            .by_ref()
-            .map(Result::unwrap)
-            .find_map(|line| Some(line.split_once("address=")?.1.split_whitespace().next()?.to_owned()))
-            .unwrap();
-        std::thread::spawn(move || lines.for_each(drop));
-        let mut service = Self { process, address, token: String::new() };
-        let body = format!("{{\"username\":\"admin\",\"password\":\"{PASSWORD}\"}}");
-        let answer = service.ask(&format!(
-            "POST /api/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        ));
-        service.token = answer.split("\"access_token\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-        // Every stream has been probed, and the availability of all was looked up since then.
-        for done in ["stream_id=\"camera-999\",state=\"up\"} 0", "window=\"30d\"} "] {
-            while !service.ask(&service.request("/metrics")).contains(done) {
-                std::thread::yield_now();
-            }
-        }
-        while service.probes() < STREAMS {
-            std::thread::yield_now();
-        }
-        service
-    }
-
     fn probes(&self) -> i64 {
-        let answer = self.ask(&self.request("/metrics"));
+        let answer = self.ask("/metrics");
         let lines = answer.lines().filter(|line| line.starts_with("streampulse_probes_total{"));
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<i64>().ok()).sum()
     }
 
     /// Everything as CSV, and by how much the most memory that the service held meanwhile is above what it held before.
     fn export(&self) -> Export {
-        let pid = self.process.id();
+        let pid = self.pid();
         // Forgets the peak of before (proc_pid_clear_refs(5)).
         std::fs::write(format!("/proc/{pid}/clear_refs"), "5").unwrap();
         let before_mb = peak_mb(pid);
         let begun = Instant::now();
-        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let mut stream = TcpStream::connect(self.address).unwrap();
         stream.write_all(self.request("/api/export.csv").as_bytes()).unwrap();
         let (mut rows, mut bytes, mut buffer) = (0, 0, vec![0; 1 << 20]);
         let mut end = Vec::new();
@@ -290,26 +257,6 @@ impl Service {
         assert!(end.ends_with(b"0\r\n\r\n"), "the export was cut off");
         let megabytes = bytes as f64 / 1e6;
         Export { rows, megabytes, seconds: begun.elapsed().as_secs_f64(), grown_mb: peak_mb(pid) - before_mb }
-    }
-
-    fn request(&self, path: &str) -> String {
-        let token = &self.token;
-        format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n")
-    }
-
-    /// Length of an answer that must be 200.
-    fn get(&self, path: &str) -> usize {
-        let answer = self.ask(&self.request(path));
-        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {}", answer.lines().next().unwrap_or_default());
-        answer.len()
-    }
-
-    fn ask(&self, request: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        String::from_utf8_lossy(&answer).into_owned()
     }
 }
 
@@ -327,11 +274,4 @@ fn peak_mb(pid: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.split_whitespace().next().unwrap().parse::<f64>().unwrap() * 1024.0 / 1e6
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }

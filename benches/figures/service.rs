@@ -1,0 +1,84 @@
+//! The real service as a process, for the figures that ask it.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// The password of the user `admin`.
+const PASSWORD: &str = "the figures sign in with this";
+
+/// A service with the `config.yaml` and the `state` of a directory. Dropping it kills it.
+pub struct Service {
+    process: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// An access token of the administrator.
+    pub token: String,
+}
+
+impl Service {
+    /// Starts it and signs in.
+    pub fn start(site: &Path) -> Self {
+        std::fs::write(site.join("password"), PASSWORD).unwrap();
+        let mut process = Command::new(env!("CARGO_BIN_EXE_streampulse"))
+            .arg("--config")
+            .arg(site.join("config.yaml"))
+            .env("STREAMPULSE_STATE_DIR", site.join("state"))
+            .env("STREAMPULSE_LISTEN", "127.0.0.1:0")
+            .env("STREAMPULSE_ADMIN_PASSWORD_FILE", site.join("password"))
+            .env("CACHE_DIRECTORY", env!("CARGO_TARGET_TMPDIR"))
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let address = lines
+            .by_ref()
+            .map(Result::unwrap)
+            .find_map(|line| line.split_once("address=")?.1.split_whitespace().next()?.parse().ok())
+            .unwrap();
+        std::thread::spawn(move || lines.for_each(drop));
+        let mut service = Self { process, address, token: String::new() };
+        let body = format!("{{\"username\":\"admin\",\"password\":\"{PASSWORD}\"}}");
+        let answer = service.send(&format!(
+            "POST /api/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        ));
+        service.token = answer.split("\"access_token\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        service
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// What a GET as the administrator sends.
+    pub fn request(&self, path: &str) -> String {
+        let token = &self.token;
+        format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n")
+    }
+
+    /// The whole answer to a GET, which must be 200.
+    pub fn ask(&self, path: &str) -> String {
+        let answer = self.send(&self.request(path));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {}", answer.lines().next().unwrap_or_default());
+        answer
+    }
+
+    fn send(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
