@@ -1,7 +1,19 @@
 //! The web server: dashboard, API, `/metrics`. The only place that names `warp` and `hyper`.
 //!
-//! [`accept`] takes connections and bounds them; [`call`] takes a request apart; [`auth`] says who is calling. Then one
-//! file for each group of addresses. A route never rejects once its path and method fit: what goes wrong inside is an
+//! | files | what |
+//! |---|---|
+//! | [`accept`], [`tls`], [`headers`] | connections, bounded; certificates; what every answer has |
+//! | [`call`], [`errors`], [`view`], [`csv_rows`], [`openapi`] | a request taken apart; answers; who sees what of a stream; the description of all addresses |
+//! | [`auth`] | who is calling; with [`tokens`] and [`key_ring`] (JWT), [`passwords`], [`slowdown`], [`links`] |
+//! | [`session`], [`users`], [`api_tokens`], [`audit`] | signing in, accounts, keys for programs, who changed what |
+//! | [`streams`], [`status`], [`history`], [`availability`], [`incidents`], [`maintenance`], [`reports`], [`export`] | what is known, and asked to be done |
+//! | [`snapshot`], [`preview`], [`trial`] | pictures: the last one, live ones, one of a camera before it is saved |
+//! | [`config`], [`stream_edit`] | changes of `config.yaml`, both by [`config_edit`] |
+//! | [`events`] | with [`event_log`] and [`listeners`] |
+//! | [`service`], [`prometheus`], [`originals`], [`assets`] | supervisors, Prometheus, scripts of the original, the dashboard's files |
+//!
+//! A new group of addresses is a file with `routes`, an entry in `routes` below, and a description in `openapi/`; a test
+//! misses what is forgotten. A route never rejects once its path and method fit: what goes wrong inside is an
 //! [`errors::ApiError`], which is an answer like any other.
 
 mod accept;

@@ -3,7 +3,9 @@
 mod accounts;
 mod groups;
 mod listeners;
+mod reports;
 mod roles;
+mod sessions;
 mod tables;
 
 use std::future::Future;
@@ -20,6 +22,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 mod config;
+
+use reports::record_last_month;
 
 use super::*;
 use crate::clock::SystemClock;
@@ -245,133 +249,10 @@ impl Server {
     }
 }
 
-#[tokio::test]
-async fn the_first_password_must_be_changed_before_anything_else() {
-    let server = Server::start().await;
-    let made = ensure_first_account_from(&server.store, server.dir.path(), None).await.unwrap();
-    let FirstPassword::Generated(file) = made else { panic!("{made:?}") };
-    assert_eq!(ensure_first_account_from(&server.store, server.dir.path(), None).await.unwrap(), FirstPassword::Exists);
-    let first = std::fs::read_to_string(&file).unwrap().trim().to_owned();
-    let login = server.login("admin", &first).await;
-    assert_eq!((login.status, &login.json()["must_change_password"]), (200, &json!(true)));
-    let token = login.json()["access_token"].as_str().unwrap().to_owned();
-    for path in ["/api/streams", "/api/status", "/api/health", "/api/events", "/api/streams/gate/snapshot.jpg"] {
-        let refused = server.get(path, &token).await;
-        assert_eq!((refused.status, refused.code().as_str()), (403, "password_change_required"), "{path}");
+async fn until(stream: &mut TcpStream, heard: &mut Vec<u8>, text: &str) {
+    while !String::from_utf8_lossy(heard).contains(text) {
+        assert_ne!(stream.read_buf(heard).await.unwrap(), 0, "{}", String::from_utf8_lossy(heard));
     }
-    let bearer = format!("Authorization: Bearer {token}\r\n");
-    let change = |current: &str, new: &str| json!({"current_password": current, "new_password": new});
-    for (current, new, status) in [("wrong", "a new password", 401), (&first, "short", 422), (&first, &first, 422)] {
-        let refused = server.call("POST", "/api/password", &bearer, Some(change(current, new))).await;
-        assert_eq!(refused.status, status, "{new}");
-    }
-    let changed = server.call("POST", "/api/password", &bearer, Some(change(&first, "a new password"))).await;
-    assert_eq!((changed.status, &changed.json()["must_change_password"]), (200, &json!(false)));
-    assert!(!file.exists());
-    assert_eq!(server.get("/api/streams", &token).await.code(), "token_revoked");
-    let token = changed.json()["access_token"].as_str().unwrap().to_owned();
-    assert_eq!(server.get("/api/streams", &token).await.status, 200);
-    assert_eq!(server.login("admin", &first).await.code(), "wrong_password");
-    let old = json!({"refresh_token": login.json()["refresh_token"]});
-    assert_eq!(server.call("POST", "/api/refresh", "", Some(old)).await.status, 401);
-}
-
-#[tokio::test]
-async fn a_preset_password_need_not_be_changed() {
-    let server = Server::start().await;
-    let preset = server.dir.path().join("preset");
-    std::fs::write(&preset, "short\n").unwrap();
-    let refused = ensure_first_account_from(&server.store, server.dir.path(), Some(&preset)).await;
-    assert!(matches!(refused, Err(WebError::BadPreset { .. })));
-    std::fs::write(&preset, "preset by the owner\n").unwrap();
-    let made = ensure_first_account_from(&server.store, server.dir.path(), Some(&preset)).await.unwrap();
-    assert_eq!(made, FirstPassword::Preset);
-    let login = server.login("admin", "preset by the owner").await;
-    assert_eq!(login.json()["must_change_password"], false);
-}
-
-#[tokio::test]
-async fn tokens_that_are_not_ours_are_refused() {
-    let server = Server::start().await;
-    let good = server.token("anna", Role::Viewer).await;
-    assert_eq!(server.get("/api/streams", &good).await.status, 200);
-    let other = tempfile::tempdir().unwrap();
-    let now = SystemClock.now();
-    let foreign = Keys::load_or_create(other.path()).unwrap().issue("anna", 0, "f", now).unwrap();
-    let ours = Keys::load_or_create(server.dir.path()).unwrap();
-    let expired = ours.issue("anna", 0, "f", now - jiff::SignedDuration::from_hours(1)).unwrap();
-    let nobody = ours.issue("nobody", 0, "f", now).unwrap();
-    let claims = good.split('.').nth(1).unwrap();
-    let none = format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{claims}.");
-    for (token, code) in [
-        (foreign.as_str(), "token_invalid"),
-        (&expired, "token_expired"),
-        (&nobody, "token_revoked"),
-        (&none, "token_invalid"),
-        ("x.y.z", "token_invalid"),
-    ] {
-        let refused = server.get("/api/streams", token).await;
-        assert_eq!((refused.status, refused.code().as_str()), (401, code), "{token}");
-        assert!(refused.header("www-authenticate").is_some());
-    }
-    assert_eq!(server.call("GET", "/api/streams", "", None).await.code(), "unauthorized");
-}
-
-#[tokio::test]
-async fn a_refresh_token_is_good_once_and_logout_ends_the_session() {
-    let server = Server::start().await;
-    server.account("anna", "a long password", Role::Viewer).await;
-    let refresh =
-        async |token: &Value| server.call("POST", "/api/refresh", "", Some(json!({"refresh_token": token}))).await;
-    let login = server.login("anna", "a long password").await.json();
-    let second = refresh(&login["refresh_token"]).await;
-    assert_eq!(second.status, 200);
-    // Within seconds it may be a second tab: it gets nothing, and nothing ends.
-    assert_eq!(refresh(&login["refresh_token"]).await.code(), "already_refreshed");
-    let second = second.json();
-    let token = second["access_token"].as_str().unwrap();
-    assert_eq!(server.get("/api/streams", token).await.status, 200);
-    let bearer = format!("Authorization: Bearer {token}\r\n");
-    assert_eq!(server.call("POST", "/api/logout", &bearer, None).await.status, 204);
-    assert_eq!(server.get("/api/streams", token).await.code(), "token_revoked");
-    assert_eq!(refresh(&second["refresh_token"]).await.code(), "refresh_refused");
-    assert_eq!(refresh(&json!("made up")).await.code(), "refresh_refused");
-}
-
-#[tokio::test]
-async fn cookies_need_the_header_for_a_change() {
-    let server = Server::start().await;
-    server.account("olga", "a long password", Role::Operator).await;
-    let login = server.login("olga", "a long password").await;
-    let access = login.json()["access_token"].as_str().unwrap().to_owned();
-    let set: Vec<&str> = login.head.lines().filter(|l| l.to_lowercase().starts_with("set-cookie")).collect();
-    // The tokens are out of reach of scripts; what scripts may read holds none.
-    let (tokens, hints): (Vec<&str>, Vec<&str>) =
-        set.into_iter().partition(|c| c.contains("; HttpOnly; SameSite=Strict"));
-    assert!(tokens.len() == 2 && tokens.iter().any(|c| c.contains(&access)), "{tokens:?}");
-    let harmless = |c: &&str| c.contains("=1; Path=/") && c.contains("; SameSite=Strict");
-    assert!(hints.len() == 2 && hints.iter().all(harmless), "{hints:?}");
-    let cookie = format!("Cookie: sp_access={access}\r\n");
-    assert_eq!(server.call("GET", "/api/streams", &cookie, None).await.status, 200);
-    let forged = server.call("POST", "/api/streams/gate/probe", &cookie, None).await;
-    assert_eq!((forged.status, forged.code().as_str()), (403, "csrf_header_missing"));
-    let meant = format!("{cookie}X-StreamPulse: 1\r\n");
-    let probed = server.call("POST", "/api/streams/gate/probe", &meant, None).await;
-    assert_eq!((probed.status, &probed.json()["outcome"]), (200, &json!("ok")));
-}
-
-#[tokio::test]
-async fn wrong_passwords_say_nothing_and_slow_down() {
-    let server = Server::start().await;
-    server.account("anna", "a long password", Role::Viewer).await;
-    let unknown = server.login("nobody", "a long password").await;
-    for _ in 0..5 {
-        let wrong = server.login("anna", "a l0ng password").await;
-        assert_eq!((wrong.status, wrong.body.clone()), (401, unknown.body.clone()));
-    }
-    let slowed = server.login("anna", "a long password").await;
-    assert_eq!((slowed.status, slowed.code().as_str()), (429, "too_many_tries"));
-    assert!(slowed.header("retry-after").is_some());
 }
 
 #[tokio::test]
@@ -481,144 +362,6 @@ async fn answers_have_one_shape_and_the_security_headers() {
     assert_eq!((head.status, head.body.len(), head.header("content-length")), (200, 0, page.header("content-length")));
     let known = format!("If-None-Match: {}\r\n", page.header("etag").unwrap());
     assert_eq!(server.call("GET", "/", &known, None).await.status, 304);
-}
-
-/// A record of last month in UTC: Gate was up and then down for an hour each.
-async fn record_last_month(server: &Server) -> Month {
-    let month = Month::of(SystemClock.now(), &jiff::tz::TimeZone::UTC).previous().unwrap();
-    let (from, _) = month.bounds(&jiff::tz::TimeZone::UTC).unwrap();
-    let at = |hour| from + jiff::SignedDuration::from_hours(hour);
-    let gate = StreamId::new("gate").unwrap();
-    let member = Member {
-        stream: gate.clone(),
-        reason: Reason::Unreachable,
-        stage: Stage::Connect,
-        began_at: at(11),
-        joined_at: at(11),
-        left_at: Some(at(12)),
-    };
-    let incident = Incident {
-        id: 1,
-        health: Health::Down,
-        cause: Cause::Device("192.0.2.10".to_owned()),
-        reason: Reason::Unreachable,
-        stage: Stage::Connect,
-        detail: "no route to 192.0.2.10".to_owned(),
-        opened_at: at(11),
-        closed_at: Some(at(12)),
-        merged_into: None,
-        members: vec![member],
-        acknowledged: None,
-        note: None,
-        action: None,
-    };
-    let spans = vec![
-        Span { health: Health::Up, from: at(10), to: at(11) },
-        Span { health: Health::Down, from: at(11), to: at(12) },
-    ];
-    let heartbeat = None;
-    let state = HealthState::new(at(12));
-    let record = Record { stream: gate, heartbeat, state, transitions: vec![], spans, incidents: vec![incident] };
-    server.store.record(record).await.unwrap();
-    month
-}
-
-#[tokio::test]
-async fn reports_are_listed_and_come_in_every_form() {
-    let server = Server::start_with("streams: []\ntimezone: UTC\n").await;
-    let token = server.token("anna", Role::Viewer).await;
-    let none = server.get("/api/reports", &token).await;
-    assert_eq!((none.status, &none.json()["reports"]), (200, &json!([])));
-    // Nothing is recorded, and the month goes on all the same.
-    let current = server.get("/api/reports/current.html", &token).await;
-    assert_eq!(current.status, 303, "{}", current.everything());
-    let empty = server.get(current.header("location").unwrap(), &token).await;
-    assert!(empty.status == 200 && empty.everything().contains("Nothing is recorded yet"), "{}", empty.everything());
-
-    let server = Server::start().await;
-    let month = record_last_month(&server).await;
-    let viewer = server.token("anna", Role::Viewer).await;
-    let operator = server.token("olga", Role::Operator).await;
-    let list = server.get("/api/reports", &viewer).await.json();
-    assert_eq!(list["reports"].as_array().unwrap().len(), 2, "{list}");
-    assert_eq!((&list["timezone"], &list["reports"][0]["so_far"]), (&json!("UTC"), &json!(true)));
-    let last = &list["reports"][1];
-    assert_eq!((&last["month"], &last["so_far"]), (&json!(month.to_string()), &json!(false)));
-    for (form, kind, kept) in [
-        ("html", "text/html; charset=utf-8", format!("inline; filename=\"streampulse-{month}.html\"")),
-        ("csv", "text/csv; charset=utf-8; header=present", format!("attachment; filename=\"streampulse-{month}.csv\"")),
-        (
-            "incidents_csv",
-            "text/csv; charset=utf-8; header=present",
-            format!("attachment; filename=\"streampulse-{month}-incidents.csv\""),
-        ),
-        ("json", "application/json", format!("inline; filename=\"streampulse-{month}.json\"")),
-    ] {
-        let address = last[form].as_str().unwrap();
-        let seen = server.get(address, &viewer).await;
-        assert_eq!((seen.status, seen.header("content-type")), (200, Some(kind)), "{}", seen.everything());
-        assert_eq!(seen.header("content-disposition"), Some(kept.as_str()));
-        assert_eq!(seen.header("cache-control"), Some("no-store"));
-        assert!(!seen.everything().contains("192.0.2.1"), "{}", seen.everything());
-        let seen = server.get(address, &operator).await;
-        assert_eq!(seen.everything().contains("192.0.2.10"), form != "csv", "{}", seen.everything());
-    }
-    let report = server.get(last["json"].as_str().unwrap(), &viewer).await.json();
-    assert_eq!((&report["all"]["availability"], &report["streams"][0]["name"]), (&json!(0.5), &json!("Gate")));
-    // Yard was not watched last month; this month it belongs to the report.
-    assert_eq!(report["streams"].as_array().unwrap().len(), 1);
-    let current = server.get(list["reports"][0]["json"].as_str().unwrap(), &viewer).await.json();
-    assert_eq!(current["streams"].as_array().unwrap().len(), 2);
-}
-
-#[tokio::test]
-async fn a_report_that_cannot_be_is_not_found_and_a_browser_is_led_to_a_session() {
-    let server = Server::start().await;
-    let month = record_last_month(&server).await;
-    let token = server.token("anna", Role::Viewer).await;
-    let (before, after) = (month.previous().unwrap(), month.next().unwrap().next().unwrap());
-    for file in ["2026-13.html", "2026-11.pdf", "2026-11", "1.csv", "current", "9999-12.json", "..%2f2026-11.csv"] {
-        let gone = server.get(&format!("/api/reports/{file}"), &token).await;
-        assert_eq!((gone.status, gone.code().as_str()), (404, "no_such_report"), "{file}");
-    }
-    for month in [before, after] {
-        let gone = server.get(&format!("/api/reports/{month}.html"), &token).await;
-        assert_eq!((gone.status, gone.code().as_str()), (404, "no_such_report"), "{month}");
-    }
-    for (file, location) in [("current", "/?report=current"), ("2026-11", "/?report=2026-11")] {
-        let led = server.call("GET", &format!("/api/reports/{file}.html"), "", None).await;
-        assert_eq!((led.status, led.header("location")), (303, Some(location)));
-    }
-    assert_eq!(server.call("GET", "/api/reports/2026-11.csv", "", None).await.code(), "unauthorized");
-    assert_eq!(server.get("/api/reports/2026-11.html", "x.y.z").await.code(), "token_invalid");
-    let style = server.call("GET", "/report.css", "", None).await;
-    assert_eq!((style.status, style.header("content-type")), (200, Some("text/css; charset=utf-8")));
-    let changed = server.call("POST", "/api/reports", "X-StreamPulse: 1\r\n", None).await;
-    assert_eq!((changed.status, changed.header("allow")), (405, Some("GET, HEAD")));
-}
-
-async fn until(stream: &mut TcpStream, heard: &mut Vec<u8>, text: &str) {
-    while !String::from_utf8_lossy(heard).contains(text) {
-        assert_ne!(stream.read_buf(heard).await.unwrap(), 0, "{}", String::from_utf8_lossy(heard));
-    }
-}
-
-#[tokio::test]
-async fn events_tell_of_a_probe_and_the_end_is_orderly() {
-    let server = Server::start().await;
-    let token = server.token("olga", Role::Operator).await;
-    let bearer = format!("Authorization: Bearer {token}\r\n");
-    let mut listener = TcpStream::connect(server.addr).await.unwrap();
-    listener.write_all(format!("GET /api/events HTTP/1.1\r\nHost: x\r\n{bearer}\r\n").as_bytes()).await.unwrap();
-    let mut heard = Vec::new();
-    until(&mut listener, &mut heard, "event:hello").await;
-    assert_eq!(server.call("POST", "/api/streams/yard/probe", &bearer, None).await.status, 200);
-    until(&mut listener, &mut heard, "\"reason\":\"auth_failed\"").await;
-    server.cancel.cancel();
-    let mut rest = Vec::new();
-    listener.read_to_end(&mut rest).await.unwrap();
-    server.served.await.unwrap().unwrap();
-    assert!(TcpStream::connect(server.addr).await.is_err());
 }
 
 #[tokio::test]

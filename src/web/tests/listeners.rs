@@ -74,3 +74,21 @@ async fn a_listener_whose_account_is_gone_is_hung_up_on() {
     let mut rest = Vec::new();
     listener.read_to_end(&mut rest).await.unwrap();
 }
+
+#[tokio::test]
+async fn events_tell_of_a_probe_and_the_end_is_orderly() {
+    let server = Server::start().await;
+    let token = server.token("olga", Role::Operator).await;
+    let bearer = format!("Authorization: Bearer {token}\r\n");
+    let mut listener = TcpStream::connect(server.addr).await.unwrap();
+    listener.write_all(format!("GET /api/events HTTP/1.1\r\nHost: x\r\n{bearer}\r\n").as_bytes()).await.unwrap();
+    let mut heard = Vec::new();
+    until(&mut listener, &mut heard, "event:hello").await;
+    assert_eq!(server.call("POST", "/api/streams/yard/probe", &bearer, None).await.status, 200);
+    until(&mut listener, &mut heard, "\"reason\":\"auth_failed\"").await;
+    server.cancel.cancel();
+    let mut rest = Vec::new();
+    listener.read_to_end(&mut rest).await.unwrap();
+    server.served.await.unwrap().unwrap();
+    assert!(TcpStream::connect(server.addr).await.is_err());
+}
