@@ -52,7 +52,7 @@ pub fn run(file: &FilePath, command: &ConfigCommand) -> u8 {
         Ok(document) => document,
         Err(problem) => return complain(&problem.in_file(file), EX_CONFIG),
     };
-    let written = document.with_edits(&[edit]).and_then(|draft| draft.write().map(|()| draft));
+    let written = document.with_edits_of_its_owner(&[edit]).and_then(|draft| draft.write().map(|()| draft));
     match written {
         Ok(draft) => {
             for warning in &draft.loaded().warnings {

@@ -52,13 +52,15 @@ pub(super) fn read(text: &str) -> Result<Tree, Problem> {
 /// Why the text cannot be changed so, with the path.
 pub(super) fn apply(text: &str, edits: &[Edit], ids: &[String]) -> Result<String, Problem> {
     let mut text = text.to_owned();
+    let mut ids = ids.to_vec();
     for edit in edits {
-        text = one(&text, edit, ids)?;
+        text = one(&text, edit, &mut ids)?;
     }
     Ok(text)
 }
 
-fn one(text: &str, edit: &Edit, ids: &[String]) -> Result<String, Problem> {
+/// One edit; afterwards `ids` are those of the streams as they stand then.
+fn one(text: &str, edit: &Edit, ids: &mut Vec<String>) -> Result<String, Problem> {
     let refused = |message: String| Problem { path: edit.path.to_string(), line: None, message };
     let mut wanted = read(text)?;
     let mut steps = wanted.resolve(&edit.path, ids).map_err(refused)?;
@@ -91,11 +93,23 @@ fn one(text: &str, edit: &Edit, ids: &[String]) -> Result<String, Problem> {
         text = done.map_err(|message| refused(at_leaf(&edit.path, &leaf.steps, message)))?;
     }
     if read(&text).is_ok_and(|tree| tree == wanted) {
+        follow(ids, &steps, &edit.change);
         return Ok(text);
     }
     // Another place names this one by an alias, or the parser reads something else than was meant.
     let shared = Syntax::parse(before).is_ok_and(|syntax| touches_anchor(syntax.root.as_ref(), &steps));
     Err(refused(if shared { splice::SHARED } else { splice::UNUSUAL }.to_owned()))
+}
+
+/// Keeps the ids beside their streams. Of a list that was given as a whole none is known: what is written counts then.
+fn follow(ids: &mut Vec<String>, steps: &[Step], change: &Change) {
+    match (steps, change) {
+        ([Step::Key(key), Step::Index(index)], Change::Remove) if key == "streams" && *index < ids.len() => {
+            ids.remove(*index);
+        }
+        ([Step::Key(key)], _) if key == "streams" => ids.clear(),
+        _ => {}
+    }
 }
 
 /// True when the place has an anchor, is within one, or holds one.

@@ -12,7 +12,7 @@ use super::apply::{self, Change, Edit};
 use super::mask::{mask, masked_tree};
 use super::path::{Path, Step};
 use super::tree::Tree;
-use super::unmask::{Stored, restore};
+use super::unmask::{Stored, restore, taken_along};
 use super::write;
 use crate::config::environment::Overrides;
 use crate::config::load::{Loaded, parse, read, text_of};
@@ -86,14 +86,33 @@ impl Document {
     /// The text after these edits. A stream that is renamed, or whose made id would become another one, gets the old id
     /// written into it, so that its history stays.
     ///
+    /// A stored password goes to another camera or broker only when it is among the edits: whoever made them knows it then.
+    ///
     /// # Errors
     /// [`EditError`]; every problem that keeps the new text from being used.
     pub fn with_edits(&self, edits: &[Edit]) -> Result<Draft, EditError> {
+        let text = self.edited(edits)?;
+        let given: Vec<&Json> = edits.iter().filter_map(Edit::value).collect();
+        let moved = Stored::new(&self.text, &self.ids).map(|stored| taken_along(&stored, &text, &given));
+        match moved.unwrap_or_default() {
+            moved if moved.is_empty() => self.draft(&text),
+            moved => Err(EditError::Refused(moved)),
+        }
+    }
+
+    /// The same for those who may read the file: stored passwords stay where they are written, whoever they go to then.
+    ///
+    /// # Errors
+    /// As [`Self::with_edits`].
+    pub fn with_edits_of_its_owner(&self, edits: &[Edit]) -> Result<Draft, EditError> {
+        self.draft(&self.edited(edits)?)
+    }
+
+    fn edited(&self, edits: &[Edit]) -> Result<String, EditError> {
         let refused = |problem| EditError::Refused(vec![problem]);
         let text = apply::apply(&self.text, edits, &self.ids).map_err(refused)?;
         let ids = self.lost_ids(edits, &text).map_err(refused)?;
-        let text = apply::apply(&text, &ids, &[]).map_err(refused)?;
-        self.draft(&text)
+        apply::apply(&text, &ids, &[]).map_err(refused)
     }
 
     /// This text in the place of the old one, with what `***` stands for put back.
@@ -152,6 +171,11 @@ impl Document {
 }
 
 impl Edit {
+    /// What the value is from now on.
+    fn value(&self) -> Option<&Json> {
+        if let Change::Set(value) = &self.change { Some(value) } else { None }
+    }
+
     /// False when items of the list of streams may have changed their places.
     fn keeps_order(&self) -> bool {
         self.path.0.len() >= 2 && (self.path.0.len() > 2 || matches!(self.change, Change::Set(_)))

@@ -207,3 +207,20 @@ fn what_cannot_be_changed_alone_is_refused() {
     assert!(remove("a: 1\n", "b").unwrap_err().contains("is not there"));
     assert!(read("a: 1\n").is_ok());
 }
+
+#[test]
+fn an_id_leads_to_its_stream_also_behind_a_removal() {
+    let base = "streams:\n  - {name: Gate, url: 'rtsp://h/1'}\n  - {name: Yard, url: 'rtsp://h/2'}\n  - {name: Roof, url: 'rtsp://h/3'}\n";
+    let document = document(base);
+    let remove = |id: &str| edit(&format!("streams[{id}]"), Change::Remove);
+    let group = edit("streams[roof].group", Change::Set(json!("Top")));
+    let draft = document.with_edits(&[remove("gate"), group.clone()]).unwrap();
+    let grouped: Vec<_> = draft.loaded().config.streams.iter().map(|s| (s.id.as_str(), s.group.as_deref())).collect();
+    assert_eq!(grouped, [("yard", None), ("roof", Some("Top"))]);
+    let draft = document.with_edits(&[remove("gate"), remove("roof")]).unwrap();
+    assert_eq!(draft.loaded().config.streams[0].id.as_str(), "yard");
+    assert!(document.with_edits(&[remove("gate"), remove("gate")]).is_err());
+    let list = edit("streams", Change::Set(json!([{"name": "Roof", "id": "roof", "url": "rtsp://h/3"}])));
+    let draft = document.with_edits(&[list, group]).unwrap();
+    assert_eq!(draft.loaded().config.streams[0].group.as_deref(), Some("Top"));
+}

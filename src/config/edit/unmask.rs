@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use saphyr_parser::ScalarStyle;
+use serde_json::Value as Json;
 
 use super::apply::read;
 use super::cursor::line_end;
@@ -16,9 +17,9 @@ use super::syntax::{Kind, Node, Syntax};
 use super::tree::Tree;
 use super::{comments, same_target};
 use crate::config::problem::Problem;
-use crate::model::StreamId;
 use crate::model::secret::REDACTED;
 use crate::model::url::SecretPlaces;
+use crate::model::{CameraUrl, StreamId};
 
 /// The file that is in use.
 pub(super) struct Stored<'a> {
@@ -126,6 +127,8 @@ pub(super) fn restore(stored: Option<&Stored<'_>>, text: &str) -> Result<String,
 const NO_FILE: &str = "the file on disk cannot be read, so the hidden password is not known; type it anew";
 const NOT_KNOWN: &str = "the hidden password is not known here; type it anew";
 const UNUSUAL: &str = "is written in a way in which hidden passwords cannot be put back; type them anew";
+const TAKEN_ALONG: &str =
+    "the stored password was for another address or user; give it, too, or null when there is none any more";
 const MOVED: &str = "the hidden password was for another address or user; type it anew";
 
 fn problem(text: &str, node: &Node, steps: &[Step], message: &str) -> Problem {
@@ -216,6 +219,56 @@ fn moved(stored: &Stored<'_>, new: &Tree) -> Vec<Problem> {
         tell("mqtt.password".to_owned(), MOVED);
     }
     problems
+}
+
+/// Streams and the broker that have a stored secret, under whatever name, and are another camera or broker than those that had
+/// it; but for secrets that are among the `given` values.
+pub(super) fn taken_along(stored: &Stored<'_>, text: &str, given: &[&Json]) -> Vec<Problem> {
+    let Ok(new) = read(text) else { return Vec::new() };
+    let streams = |tree: &Tree| tree.get("streams").map(Tree::items).unwrap_or_default().to_vec();
+    let old = streams(&stored.tree);
+    let is_given = |secret: &str| given.iter().any(|value| holds_secret(value, secret));
+    let mut problems = Vec::new();
+    let mut tell = |path| problems.push(Problem { path, line: None, message: TAKEN_ALONG.to_owned() });
+    for (i, stream) in streams(&new).iter().enumerate() {
+        for (key, secret) in secrets(stream) {
+            let had = || old.iter().filter(|old| secrets(old).contains(&(key, secret.clone())));
+            let is_new = had().next().is_none();
+            if !is_new && !is_given(&secret) && !had().any(|old| same_target::same_camera(old, stream)) {
+                tell(format!("streams[{i}].{key}"));
+            }
+        }
+    }
+    let password = |tree: &Tree| tree.get("password").and_then(Tree::text).map(str::to_owned);
+    if let (Some(old), Some(mqtt)) = (stored.tree.get("mqtt"), new.get("mqtt"))
+        && let Some(kept) = password(mqtt).filter(|text| !text.is_empty() && password(old).as_ref() == Some(text))
+        && !is_given(&kept)
+        && !same_target::same_broker(old, mqtt)
+    {
+        tell("mqtt.password".to_owned());
+    }
+    problems
+}
+
+/// What of a stream is secret, by its key: a password of its own, and an address with one in it.
+fn secrets(stream: &Tree) -> Vec<(&'static str, String)> {
+    let text = |key: &str| stream.get(key).and_then(Tree::text).filter(|text| !text.is_empty()).map(str::to_owned);
+    let url = text("url").filter(|url| masked_text("url", false, url).is_some_and(|shown| shown != *url));
+    [("password", text("password")), ("url", url)].into_iter().filter_map(|(key, text)| Some((key, text?))).collect()
+}
+
+/// True when this secret is somewhere in the value: as it is, or as the password of an address.
+fn holds_secret(value: &Json, secret: &str) -> bool {
+    match value {
+        Json::String(own) => {
+            let in_address = || CameraUrl::parse(own).ok()?.1.map(|account| account.password.expose() == secret);
+            own == secret || in_address().unwrap_or_default()
+        }
+        Json::Number(number) => number.to_string() == secret,
+        Json::Array(items) => items.iter().any(|item| holds_secret(item, secret)),
+        Json::Object(entries) => entries.values().any(|item| holds_secret(item, secret)),
+        Json::Null | Json::Bool(_) => false,
+    }
 }
 
 /// Whatever differs now from what was marked is what it was before in the same place: so a secret cannot be taken to

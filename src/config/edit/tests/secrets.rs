@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{FIXTURE, document, set_of};
+use super::{FIXTURE, document, edit, set_of};
 use crate::config::edit::{Change, Document, Edit, EditError, Path};
 
 /// None of these may be in anything that is shown.
@@ -199,4 +199,50 @@ fn values_hide_what_the_text_hides() {
     let whole = document.get(&Path::default()).unwrap().unwrap().to_string();
     assert!(!whole.contains("hunter2") && whole.matches("***").count() == 2, "{whole}");
     assert_eq!(document.get(&Path::parse("camera_pw").unwrap()).unwrap(), Some("***".into()));
+}
+
+#[test]
+fn a_stored_password_goes_elsewhere_only_with_who_knows_it() {
+    let stored = "streams:\n  - {name: Gate, url: 'rtsp://10.0.0.9/x', username: ann, password: s3cret}\n\
+                  \x20 - {name: Roof, url: 'rtsps://ann:r00f@10.0.0.9/x'}\n\
+                  mqtt: {host: 10.0.0.2, username: ann, password: br0ker}\n";
+    let document = document(stored);
+    let url = || edit("streams[gate].url", Change::Set(json!("rtsp://10.0.0.66/x")));
+    let host = || edit("mqtt.host", Change::Set(json!("10.0.0.66")));
+    for refused in [
+        vec![url()],
+        vec![edit("streams[gate].tls_verify", Change::Set(json!(false)))],
+        vec![edit("streams[gate].username", Change::Set(json!("bob")))],
+        vec![edit("streams[gate].name", Change::Set(json!("Other"))), url()],
+        vec![
+            edit("streams[0].id", Change::Set(json!("zzz"))),
+            edit("streams[0].name", Change::Set(json!("Zzz"))),
+            edit("streams[0].url", Change::Set(json!("rtsp://10.0.0.66/x"))),
+        ],
+        vec![edit("streams[roof].tls_verify", Change::Set(json!(false)))],
+        vec![host()],
+        vec![edit("mqtt", Change::Set(json!({"host": "10.0.0.66", "username": "ann", "password": "***"})))],
+    ] {
+        let told = told(document.with_edits(&refused));
+        assert!(told.contains("password was for another address or user"), "{refused:?}: {told}");
+    }
+    for (edits, wanted) in [
+        (vec![edit("streams[gate].url", Change::Set(json!("rtsp://10.0.0.9/y")))], "10.0.0.9/y"),
+        (vec![url(), edit("streams[gate].password", Change::Set(json!("s3cret")))], "10.0.0.66"),
+        (vec![url(), edit("streams[gate].password", Change::Set(json!("another")))], "another"),
+        (vec![edit("streams[gate].password", Change::Remove), url()], "10.0.0.66"),
+        (
+            vec![
+                edit("streams[roof].url", Change::Set(json!("rtsps://ann:r00f@10.0.0.9/x"))),
+                edit("streams[roof].tls_verify", Change::Set(json!(false))),
+            ],
+            "false",
+        ),
+        (vec![host(), edit("mqtt.password", Change::Set(json!("br0ker")))], "10.0.0.66"),
+    ] {
+        let draft = document.with_edits(&edits).unwrap();
+        assert!(String::from_utf8_lossy(draft.bytes()).contains(wanted), "{edits:?}");
+    }
+    // Whoever may read the file may move it.
+    document.with_edits_of_its_owner(&[url()]).unwrap();
 }
