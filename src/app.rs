@@ -25,6 +25,7 @@ use crate::probe::Prober;
 use crate::probe::network::NetworkWatch;
 use crate::probe::pool::{Pool, PoolOptions};
 use crate::schedule::{self, SchedulerHandle};
+use crate::sinks::mqtt::{MqttHandle, Publisher, send_test_message};
 use crate::store::Store;
 use crate::web::{self, FirstPassword, Tls, WebParts};
 
@@ -71,9 +72,6 @@ pub async fn serve(config_file: &Path, overrides: Overrides, on_running: impl Fn
 
     let tls = current.web.tls.as_ref().map(|files| Tls::load(files, clock.now())).transpose();
     let tls = tls.map_err(|error| Failure::new(error, 78))?;
-    if current.mqtt.enabled {
-        tracing::warn!("mqtt.enabled is true, but this version does not publish to MQTT yet");
-    }
 
     let store = Store::open(&current.storage.path).await.map_err(|e| Failure::new(&e, e.exit_code()))?;
     let listener = web::bind(current.web.listen).await.map_err(|e| Failure::new(&e, e.exit_code()))?;
@@ -83,7 +81,8 @@ pub async fn serve(config_file: &Path, overrides: Overrides, on_running: impl Fn
 
     let probing = pool.measures();
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let parts = Parts { clock, config, store, pool, watch_handle, state_dir: current.storage.path.clone(), tls };
+    let (state_dir, mqtt) = (current.storage.path.clone(), MqttHandle::default());
+    let parts = Parts { clock, config, store, pool, watch_handle, state_dir, tls, mqtt };
     let mut tasks = parts.spawn(listener, watcher).await;
     facts::tell_sandbox(&probing.sandbox);
     facts::tell_hardware(current.probe.hardware, &probing.hardware);
@@ -144,6 +143,7 @@ struct Parts {
     watch_handle: WatchHandle,
     state_dir: PathBuf,
     tls: Option<Tls>,
+    mqtt: MqttHandle,
 }
 
 /// The running tasks, by name, and what ends them in order.
@@ -184,9 +184,13 @@ impl Parts {
         let monitor_handle = monitor.handle();
         tasks.spawn("monitor", monitor.run(results, CancellationToken::new()));
 
-        let pool = self.pool.clone();
+        let publisher = Publisher::new(self.config.clone(), status.clone(), self.clock.clone(), self.mqtt.clone());
+        tasks.spawn("mqtt", publisher.run(tasks.rest.clone()));
+
+        let (pool, mqtt) = (self.pool.clone(), self.mqtt.clone());
         let metrics = Metrics::new(status.clone(), handle.clone(), self.clock.clone())
-            .with_workers(move || facts::workers(&pool));
+            .with_workers(move || facts::workers(&pool))
+            .with_mqtt(move || facts::mqtt(&mqtt));
         let followed = (metrics.clone(), self.store.clone(), tasks.rest.clone());
         tasks.spawn("metrics", async move { followed.0.follow(followed.1, followed.2).await });
         let looked_up = (status.clone(), self.store.clone(), self.clock.clone(), tasks.rest.clone());
@@ -225,7 +229,7 @@ impl Parts {
         previews: Previews,
     ) -> WebParts {
         let (pool, watch_handle) = (self.pool.clone(), self.watch_handle.clone());
-        let ready = self.pool.clone();
+        let (ready, mqtt, clock) = (self.pool.clone(), self.mqtt.clone(), self.clock.clone());
         // As at the start: a change takes effect at the next one.
         let hardware = self.config.borrow().probe.hardware;
         WebParts {
@@ -240,7 +244,12 @@ impl Parts {
             config_file: self.watch_handle.clone(),
             metrics: Arc::new(move || metrics.render()),
             readiness: Arc::new(move || facts::readiness(&ready)),
-            facts: Arc::new(move || facts::health(&pool, hardware, &watch_handle, &network.state(), previews.counts())),
+            facts: Arc::new(move || {
+                let mut facts = facts::health(&pool, hardware, &watch_handle, &network.state(), previews.counts());
+                facts.insert("mqtt".to_owned(), mqtt.facts());
+                facts
+            }),
+            mqtt_test: Arc::new(move |mqtt| Box::pin(send_test_message(mqtt, clock.clone()))),
             state_dir: self.state_dir.clone(),
             tls: self.tls.clone(),
         }

@@ -37,6 +37,7 @@
 //! | [`monitor`] | the one place that orders: health, then store, then status, then events |
 //! | [`preview`] | live pictures for whoever watches, beside the heartbeats of the device |
 //! | [`web`], [`metrics`] | API and dashboard; the Prometheus view of the status table |
+//! | [`sinks`] | results for whoever waits for them elsewhere: MQTT |
 //! | [`simulator`] | simulated cameras, healthy and broken: `streampulse demo` and the fakes of every test |
 //!
 //! # The rules
@@ -74,5 +75,6 @@ pub mod preview;
 pub mod probe;
 pub mod schedule;
 pub mod simulator;
+pub mod sinks;
 pub mod store;
 pub mod web;

@@ -41,6 +41,7 @@ pub struct Metrics {
     totals: Arc<Mutex<Option<SampleTotals>>>,
     reload_successful: Arc<AtomicBool>,
     workers: Option<Arc<dyn Fn() -> Workers + Send + Sync>>,
+    mqtt: Option<Arc<dyn Fn() -> Mqtt + Send + Sync>>,
 }
 
 /// The probe workers.
@@ -52,11 +53,20 @@ pub struct Workers {
     pub restarts_total: u64,
 }
 
+/// The connection to the broker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mqtt {
+    /// `None` while MQTT is switched off.
+    pub connected: Option<bool>,
+    /// Messages that a broker has got.
+    pub published_total: u64,
+}
+
 impl Metrics {
     /// A view of this table and scheduler. [`Self::follow`] keeps the 30-day totals fresh.
     pub fn new(status: StatusTable, scheduler: SchedulerHandle, clock: Arc<dyn Clock>) -> Self {
         let reload_successful = Arc::new(AtomicBool::new(true));
-        Self { status, scheduler, clock, totals: Arc::default(), reload_successful, workers: None }
+        Self { status, scheduler, clock, totals: Arc::default(), reload_successful, workers: None, mqtt: None }
     }
 
     /// The text format of Prometheus, version 0.0.4.
@@ -88,6 +98,13 @@ impl Metrics {
             samples.put(&f::WORKERS, &[], float(running as u64));
             samples.put(&f::WORKER_RESTARTS, &[], float(restarts_total));
         }
+        if let Some(mqtt) = &self.mqtt {
+            let Mqtt { connected, published_total } = mqtt();
+            if let Some(connected) = connected {
+                samples.put(&f::MQTT_CONNECTED, &[], f64::from(connected));
+            }
+            samples.put(&f::MQTT_PUBLISHED, &[], float(published_total));
+        }
         samples.put(&f::BUILD, &[env!("CARGO_PKG_VERSION")], 1.0);
         samples.put(&f::RELOAD, &[], f64::from(self.reload_successful.load(Ordering::Relaxed)));
         samples.finish()
@@ -97,6 +114,13 @@ impl Metrics {
     #[must_use]
     pub fn with_workers(mut self, workers: impl Fn() -> Workers + Send + Sync + 'static) -> Self {
         self.workers = Some(Arc::new(workers));
+        self
+    }
+
+    /// With what there is to say of MQTT.
+    #[must_use]
+    pub fn with_mqtt(mut self, mqtt: impl Fn() -> Mqtt + Send + Sync + 'static) -> Self {
+        self.mqtt = Some(Arc::new(mqtt));
         self
     }
 

@@ -13,6 +13,7 @@ mod maintenance;
 mod recall;
 mod refusals;
 pub mod status;
+pub mod status_json;
 mod tally;
 mod verdict;
 

@@ -9,6 +9,7 @@
 //! | [`streams`], [`status`], [`history`], [`availability`], [`incidents`], [`maintenance`], [`reports`], [`export`] | what is known, and asked to be done |
 //! | [`snapshot`], [`preview`], [`trial`] | pictures: the last one, live ones, one of a camera before it is saved |
 //! | [`config`], [`stream_edit`] | changes of `config.yaml`, both by [`config_edit`] |
+//! | [`mqtt_test`] | a message to a broker before its settings are saved |
 //! | [`events`] | with [`event_log`] and [`listeners`] |
 //! | [`service`], [`prometheus`], [`originals`], [`assets`] | supervisors, Prometheus, scripts of the original, the dashboard's files |
 //!
@@ -37,6 +38,7 @@ mod key_ring;
 mod links;
 mod listeners;
 mod maintenance;
+mod mqtt_test;
 mod openapi;
 mod originals;
 mod passwords;
@@ -59,7 +61,9 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+use std::future::Future;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -81,13 +85,16 @@ pub use tls::{Tls, TlsError};
 pub use tokens::{Keys, new_api_token};
 
 use crate::clock::Clock;
-use crate::config::{Config, WatchHandle};
+use crate::config::{Config, Mqtt, WatchHandle};
 use crate::model::StreamId;
 use crate::monitor::{MonitorHandle, StatusTable};
 use crate::preview::Previews;
 use crate::probe::Prober;
 use crate::schedule::SchedulerHandle;
 use crate::store::Store;
+
+/// Sends a test message to the broker of these settings, and gives what there is to say of it.
+pub type MqttTest = Arc<dyn Fn(Mqtt) -> Pin<Box<dyn Future<Output = Value> + Send>> + Send + Sync>;
 
 /// What the web server shows and does, and where it gets it from.
 #[derive(Clone)]
@@ -116,6 +123,8 @@ pub struct WebParts {
     pub readiness: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
     /// More keys for `/api/health`: workers, scheduler, the last reload. No URL and no secret in it.
     pub facts: Arc<dyn Fn() -> Map<String, Value> + Send + Sync>,
+    /// Tries settings for MQTT.
+    pub mqtt_test: MqttTest,
     /// The state directory, where the first password lies until it is changed.
     pub state_dir: PathBuf,
     /// Certificate and key; `None`: plain HTTP is served.
@@ -137,6 +146,8 @@ pub(crate) struct Web {
     listeners: listeners::Listeners,
     /// Places for exports.
     exports: Arc<Semaphore>,
+    /// Places for tests of MQTT.
+    mqtt_tests: Semaphore,
     /// One change of the configuration after the other, each until it is in use.
     config_edits: Mutex<()>,
     cancel: CancellationToken,
@@ -168,6 +179,7 @@ pub async fn serve(listener: TcpListener, parts: WebParts, cancel: CancellationT
         rendered: status::Rendered::default(),
         listeners: listeners::Listeners::default(),
         exports: Arc::new(Semaphore::new(export::MAX_EXPORTS)),
+        mqtt_tests: Semaphore::new(mqtt_test::MAX_TESTS),
         config_edits: Mutex::new(()),
         cancel: cancel.clone(),
     });
@@ -202,6 +214,8 @@ fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
         .or(config::routes(web))
         .unify()
         .or(trial::routes(web))
+        .unify()
+        .or(mqtt_test::routes(web))
         .unify()
         .or(snapshot::routes(web))
         .unify()

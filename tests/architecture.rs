@@ -46,11 +46,13 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("gstreamer*", &["probe::pipeline"]),
     ("glib", &["probe::pipeline"]),
     ("gio", &["probe::pipeline"]),
-    ("tokio_rustls", &["simulator", "web::tls"]),
+    ("tokio_rustls", &["simulator", "web::tls", "sinks::mqtt"]),
     ("seccompiler", &["probe::sandbox"]),
     ("landlock", &["probe::sandbox"]),
     ("libc", &["probe::sandbox"]),
     ("rumqttc", &["sinks::mqtt"]),
+    ("tokio_tungstenite", &["sinks::mqtt"]),
+    ("rustls_native_certs", &["sinks::mqtt"]),
     ("saphyr_parser", &["config"]),
     ("yaml_serde", &["config"]),
     ("yaml_edit", &["config"]),
@@ -211,7 +213,9 @@ fn every_owner_and_level_names_something_real() {
         let module = line.trim_end_matches(';');
         assert!(level_of(module).is_some(), "src/lib.rs declares {module}, LEVELS does not have it");
     }
-    for crate_name in ["rusqlite", "warp", "hyper", "hyper-util", "gstreamer", "clap", "jsonwebtoken", "argon2"] {
+    for crate_name in
+        ["rusqlite", "warp", "hyper", "hyper-util", "gstreamer", "clap", "jsonwebtoken", "argon2", "rumqttc"]
+    {
         assert!(manifest.contains(&format!("\n{crate_name} = ")), "OWNERS names {crate_name}, Cargo.toml does not");
     }
 }

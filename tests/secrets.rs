@@ -187,6 +187,21 @@ fn read_everything(service: &Service, token: &str, ids: &[String], found: &mut C
     count
 }
 
+/// What is taken for a broker, and says back whatever it hears: user and password of MQTT are in its first packet.
+fn echoing_broker() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let address = listener.local_addr().expect("address");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut writer = stream.try_clone().expect("clone");
+                let _ = std::io::copy(&mut &stream, &mut writer);
+            });
+        }
+    });
+    address
+}
+
 /// Everything that the API says to an administrator, and all that can be read to a viewer.
 fn ask_everything(service: &Service, ids: &[String], found: &mut Collected) {
     found.answer("/", &service.get("/"));
@@ -292,8 +307,9 @@ async fn no_secret_is_found_anywhere() {
 
     let mut config = format!(
         "heartbeat_seconds: 2\nprobe: {{timeout_seconds: 5}}\nmetrics: {{token: {}}}\n\
-         mqtt: {{enabled: false, host: 127.0.0.1, username: mq, password: {}}}\nstreams:\n",
+         mqtt: {{enabled: true, host: 127.0.0.1, port: {}, username: mq, password: {}}}\nstreams:\n",
         quoted(&metrics.secret),
+        echoing_broker().port(),
         quoted(&mqtt.secret)
     );
     for (name, url) in &urls {
@@ -339,11 +355,26 @@ async fn no_secret_is_found_anywhere() {
     ] {
         assert_eq!(streams[id]["reason"], reason, "{id}: {}", streams[id]);
     }
+    wait_until(|| service.json("/api/health")["mqtt"]["state"] == "failed");
+    let problem = service.json("/api/health")["mqtt"]["problem"].clone();
+    assert!(problem.as_str().is_some_and(|problem| problem.ends_with("is no MQTT broker.")), "{problem}");
     let ids: Vec<String> = streams.into_keys().collect();
     ask_everything(&service, &ids, &mut found);
     let scraped = service.get_as(Some(&metrics.secret), "/metrics");
     assert_eq!(scraped.status, 200);
     found.answer("/metrics", &scraped);
+
+    // Settings of MQTT that are tried, good and bad.
+    for (settings, status) in [
+        ("{}".to_owned(), 200),
+        ("{\"settings\":{\"password\":\"***\"}}".to_owned(), 422),
+        (format!("{{\"settings\":{{\"host\":\"mqtt://admin:{}@127.0.0.1/\"}}}}", typed.core), 422),
+        (format!("{{\"settings\":{{\"password\":{},\"port\":1,\"username\":\"x\"}}}}", quoted(&typed.secret)), 200),
+    ] {
+        let answer = service.post_as(Some(&service.token()), "/api/mqtt/test", &settings);
+        assert_eq!(answer.status, status, "{settings}: {}", answer.text());
+        found.answer("a test of MQTT", &answer);
+    }
 
     // Sign-ins that make no sense; what the client sent is not told to the log or to anybody.
     for body in [

@@ -4,11 +4,12 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Hardware, WatchHandle};
-use crate::metrics::{Metrics, Workers};
+use crate::metrics::{Metrics, Mqtt, Workers};
 use crate::probe::decoders::Decoder;
 use crate::probe::network::NetworkState;
 use crate::probe::pool::Pool;
 use crate::probe::sandbox::Missing;
+use crate::sinks::mqtt::MqttHandle;
 
 /// Probing is possible while a worker runs.
 pub fn readiness(pool: &Pool) -> Result<(), String> {
@@ -19,6 +20,11 @@ pub fn readiness(pool: &Pool) -> Result<(), String> {
 pub fn workers(pool: &Pool) -> Workers {
     let measures = pool.measures();
     Workers { running: measures.worker_pids.len(), restarts_total: measures.restarts_total }
+}
+
+/// What `/metrics` says of MQTT.
+pub fn mqtt(mqtt: &MqttHandle) -> Mqtt {
+    Mqtt { connected: mqtt.is_connected(), published_total: mqtt.published_total() }
 }
 
 /// Workers, the network and the last reading of the configuration file, for `/api/health`.

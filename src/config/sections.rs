@@ -1,7 +1,7 @@
 //! Reads everything but the streams.
 
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,8 @@ pub(super) const HEARTBEAT: Range = Range::seconds(2.0, 3600.0);
 /// Deadline of a probe, of the file and of a stream.
 pub(super) const TIMEOUT: Range = Range::seconds(1.0, 60.0);
 const PORT: Range = Range::whole(1, 65_535);
+/// A text of MQTT has a length of two bytes; room is left for what we put behind a topic or a client id.
+const MQTT_TEXT_BYTES: usize = 65_000;
 
 /// `timezone:` of the file or of a part of it, with its name; `None` when it is absent or no zone.
 pub(super) fn timezone(section: &Section<'_>) -> Option<(TimeZone, String)> {
@@ -54,7 +56,7 @@ pub(super) fn mqtt(root: &Section<'_>) -> Mqtt {
     };
     let mqtt = Mqtt {
         enabled: flag("enabled", default.enabled),
-        host: text("host").unwrap_or(default.host),
+        host: text("host").map(|host| host.trim_matches(['[', ']']).to_owned()).unwrap_or(default.host),
         port: port("port", default.port),
         ws_port: port("ws_port", default.ws_port),
         tls_port: port("tls_port", default.tls_port),
@@ -83,6 +85,16 @@ pub(super) fn mqtt(root: &Section<'_>) -> Mqtt {
             "not given, localhost is used (the original sent everything to the public broker.hivemq.com)",
         );
     }
+    if let Some(problem) = host_problem(&mqtt.host) {
+        section.problem("host", problem);
+    }
+    let password = mqtt.password.as_ref().map(Secret::expose);
+    let texts = [("topic", Some(mqtt.topic.as_str())), ("username", mqtt.username.as_deref()), ("password", password)];
+    for (key, text) in texts.into_iter().chain([("client_id", mqtt.client_id.as_deref())]) {
+        if text.is_some_and(|text| text.len() > MQTT_TEXT_BYTES) {
+            section.problem(key, format!("is longer than MQTT takes; at most {MQTT_TEXT_BYTES} bytes"));
+        }
+    }
     if mqtt.topic.contains(['+', '#']) {
         section.problem("topic", "holds + or #, which are for subscribing only; name one topic");
     }
@@ -96,6 +108,18 @@ pub(super) fn mqtt(root: &Section<'_>) -> Mqtt {
         section.missing(missing, "a client certificate needs both cert_file and key_file");
     }
     mqtt
+}
+
+/// What is wrong with the broker's host; it is not shown, for people write accounts in addresses.
+fn host_problem(host: &str) -> Option<&'static str> {
+    let is_ipv6 = host.split('%').next().is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
+    if host.contains(['/', '@']) || host.contains(char::is_whitespace) {
+        Some("is no host name; write only a name or an IP address: port, encryption and user have keys of their own")
+    } else if host.contains(':') && !is_ipv6 {
+        Some("holds a colon and is no IPv6 address; the port has a key of its own")
+    } else {
+        None
+    }
 }
 
 pub(super) fn web(root: &Section<'_>) -> Web {

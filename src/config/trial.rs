@@ -1,11 +1,13 @@
-//! A camera that is to be tried before it is written into the file: the same keys, the same words for what is wrong.
+//! A camera, or a broker, that is to be tried before it is written into the file: the same keys, the same words for what
+//! is wrong.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::keys;
 use super::problem::Problem;
 use super::reader::{Findings, Section};
-use super::settings::Config;
+use super::sections;
+use super::settings::{Config, Mqtt};
 use super::streams::{self, Defaults};
 use super::yaml;
 use crate::model::secret::REDACTED;
@@ -84,16 +86,57 @@ fn fill_in_password(tried: &mut Stream, stored: Option<&Stream>) -> Result<(), &
     Ok(())
 }
 
+/// Reads the keys of `mqtt:` ([`keys::MQTT`]); an unknown one is a problem here. `***` stands for the stored password, to
+/// the broker and user for which it is stored. `enabled` does not matter.
+///
+/// # Errors
+/// Every problem at once, with paths as in the file: `mqtt.host`.
+pub fn try_mqtt(mut given: Map<String, Value>, config: &Config) -> Result<Mqtt, Vec<Problem>> {
+    given.remove("enabled");
+    let mut found = Vec::new();
+    let text = json!({"mqtt": given}).to_string();
+    let tree = yaml::parse(&text, &mut found).map_err(|problem| vec![problem])?;
+    let findings = Findings::default();
+    let tried = tree.map(|tree| sections::mqtt(&Section::new(&tree, String::new(), keys::ROOT, &findings)));
+    found.append(&mut findings.problems.into_inner());
+    found.append(&mut findings.warnings.into_inner());
+    let mut tried = tried.unwrap_or_default();
+    if tried.password.as_ref().is_some_and(|password| password.expose() == REDACTED) {
+        let stored = &config.mqtt;
+        let problem = match &stored.password {
+            None => Some("*** is no password, and none is stored; write the password"),
+            Some(_) if !same_broker(&tried, stored) => Some(
+                "*** stands for the stored password only while host, ports, user and encryption are those of the file; \
+                 write the password",
+            ),
+            Some(_) => None,
+        };
+        found.extend(problem.map(|message| Problem::at(1, "mqtt.password", message)));
+        tried.password = stored.password.clone();
+    }
+    if found.is_empty() { Ok(tried) } else { Err(found) }
+}
+
+/// True when the password goes to whom it went before, as unreadable on the way.
+fn same_broker(tried: &Mqtt, stored: &Mqtt) -> bool {
+    fn of(mqtt: &Mqtt) -> impl PartialEq {
+        let ports = (mqtt.port, mqtt.ws_port, mqtt.tls_port, mqtt.tls_ws_port);
+        let files = (mqtt.ca_file.clone(), mqtt.cert_file.clone(), mqtt.key_file.clone());
+        let encryption = (mqtt.use_tls, mqtt.use_websocket, mqtt.tls_insecure);
+        (mqtt.host.clone(), ports, encryption, files, mqtt.username.clone())
+    }
+    of(tried) == of(stored)
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
-    use serde_json::json;
-
     use super::*;
     use crate::config::{Overrides, parse};
 
-    const FILE: &str = "probe: {timeout_seconds: 7}\nstreams:\n  \
+    const FILE: &str = "probe: {timeout_seconds: 7}\n\
+        mqtt: {host: broker.example, use_tls: true, username: mq, password: \"br0ker\"}\nstreams:\n  \
         - {name: Gate, url: \"rtsp://admin:s3cret@cam.example:554/s1\"}\n  \
         - {name: Yard, url: \"http://cam2.example/snap.cgi?user=admin&password=s3cret\"}\n";
 
@@ -151,5 +194,58 @@ mod tests {
         }
         assert_eq!(tried(json!({"url": "rtsp://a:***@cam.example/"})).expect_err("whose?")[0].0, "password");
         assert_eq!(stars("rtsp://a:b@cam.example/", "nobody").expect_err("nobody")[0].0, "stream");
+    }
+
+    fn tried_mqtt(given: Value) -> Result<Mqtt, Vec<(String, String)>> {
+        let Value::Object(given) = given else { panic!("an object") };
+        let config = parse(Path::new("config.yaml"), FILE.as_bytes(), &Overrides::default()).expect("a file").config;
+        try_mqtt(given, &config)
+            .map_err(|found| found.into_iter().map(|problem| (problem.path, problem.message)).collect())
+    }
+
+    #[test]
+    fn a_broker_has_the_keys_and_the_words_of_the_file() {
+        let mqtt = tried_mqtt(json!({"host": "[2001:db8::7]", "ws_port": "8001", "use_websocket": true, "enabled": 7}));
+        let mqtt = mqtt.expect("good");
+        assert_eq!((mqtt.host.as_str(), mqtt.ws_port, mqtt.use_websocket), ("2001:db8::7", 8001, true));
+        assert_eq!(tried_mqtt(json!({})).expect("the defaults"), Mqtt::default());
+        let given = json!({"host": "mqtt://mq:s3cret@broker/", "port": 70_000, "topic": "a/#", "hots": "x", "qos": []});
+        let problems = tried_mqtt(given).expect_err("five problems");
+        let paths: Vec<_> = problems.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(paths, ["mqtt.qos", "mqtt.host", "mqtt.topic", "mqtt", "mqtt.port"], "{problems:?}");
+        assert!(!format!("{problems:?}").contains("s3cret"), "{problems:?}");
+        assert!(problems[3].1.contains("did you mean host?"), "{problems:?}");
+        for (key, value) in
+            [("host", "broker:1883"), ("host", "a b"), ("cert_file", "/x"), ("topic", &"x".repeat(66_000))]
+        {
+            assert!(tried_mqtt(json!({key: value})).is_err(), "{key}");
+        }
+    }
+
+    #[test]
+    fn the_brokers_password_goes_only_to_the_broker() {
+        let stars = |more: Value| {
+            let mut given = json!({"host": "broker.example", "use_tls": true, "username": "mq", "password": "***"});
+            given.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            tried_mqtt(given)
+        };
+        let mqtt = stars(json!({"topic": "another", "qos": 1})).expect("the same broker");
+        assert_eq!(mqtt.password.expect("a password").expose(), "br0ker");
+        for other in [
+            json!({"host": "evil.example"}),
+            json!({"tls_port": 8884}),
+            json!({"use_tls": false}),
+            json!({"use_websocket": true}),
+            json!({"tls_insecure": true}),
+            json!({"ca_file": "/tmp/mine.pem"}),
+            json!({"username": "other"}),
+        ] {
+            let problems = stars(other.clone()).expect_err("another broker");
+            assert_eq!(
+                problems.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(),
+                ["mqtt.password"],
+                "{other}"
+            );
+        }
     }
 }

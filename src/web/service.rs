@@ -96,6 +96,11 @@ async fn health(call: Call) -> Result<Response, ApiError> {
         if !sees_devices {
             // It names an address.
             answer.remove("network");
+            if let Some(Value::Object(mqtt)) = answer.get_mut("mqtt") {
+                for key in ["broker", "problem", "next_step"] {
+                    mqtt.remove(key);
+                }
+            }
         }
         if caller.groups.is_some() {
             // Its problems name streams.

@@ -172,6 +172,7 @@ impl Server {
             metrics: Arc::new(|| "stream_up{stream=\"Gate\"} 1\n".to_owned()),
             readiness: Arc::new(|| Ok(())),
             facts: Arc::new(Map::new),
+            mqtt_test: Arc::new(|mqtt| Box::pin(async move { json!({"ok": true, "topic": mqtt.topic}) })),
             state_dir: dir.path().to_owned(),
             tls: None,
         };

@@ -1,7 +1,5 @@
 //! How a stream looks to a caller: one place that decides who sees what.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -11,6 +9,7 @@ use crate::model::{
     VideoFacts,
 };
 use crate::monitor::StreamStatus;
+pub(super) use crate::monitor::status_json::message;
 
 /// Heartbeats in a row of the list; the stream's own page has all that the table keeps.
 pub(super) const LISTED_HEARTBEATS: usize = 40;
@@ -146,17 +145,4 @@ pub(super) fn report(row: &StreamStatus, report: &ProbeReport, at: Option<Timest
         picture: report.picture.clone(),
         transport: report.transport,
     }
-}
-
-/// The report's message; a viewer gets the plain sentence when the whole one names the address.
-pub(super) fn message(row: &StreamStatus, report: &ProbeReport, role: Role) -> String {
-    let message = report.message();
-    // What we say of our own network names the sentinel.
-    let names_address = message.contains("://") || message.contains(row.stream.device()) || report.reason().is_ours();
-    if role < Role::Operator && names_address { report.reason().sentence().to_owned() } else { message }
-}
-
-/// Whole milliseconds, as the original wrote them.
-pub(super) fn whole_ms(latency: Duration) -> u64 {
-    u64::try_from(latency.as_millis()).unwrap_or(u64::MAX)
 }

@@ -36,6 +36,15 @@ pub fn self_signed(names: &[&str]) -> Identity {
     Identity::new(&params.self_signed(&key).expect("signed"), &key)
 }
 
+/// The same as `openssl req -x509` makes it: an authority that is a server, too.
+pub fn self_signed_authority(names: &[&str]) -> Identity {
+    let key = KeyPair::generate().expect("a key");
+    let mut params = params(names);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(rcgen::DnType::CommonName, "broker");
+    Identity::new(&params.self_signed(&key).expect("signed"), &key)
+}
+
 /// A certificate authority in a file of its own.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,

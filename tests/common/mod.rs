@@ -1,6 +1,7 @@
 //! What several black-box tests share.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod broker;
 pub mod certificates;
 pub mod fates;
 pub mod service;

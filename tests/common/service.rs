@@ -164,7 +164,7 @@ impl Log {
     }
 
     /// Waits for what `find` finds; `None` when the log ends without it.
-    fn find<T>(&self, find: impl Fn(&str) -> Option<T>) -> Option<T> {
+    pub(super) fn find<T>(&self, find: impl Fn(&str) -> Option<T>) -> Option<T> {
         let begun = Instant::now();
         let mut lines = self.0.0.lock().expect("log");
         loop {
@@ -181,14 +181,15 @@ impl Log {
     }
 }
 
-struct Process {
-    child: Child,
-    log: Log,
+/// A program that runs. Dropping it kills it.
+pub(super) struct Process {
+    pub(super) child: Child,
+    pub(super) log: Log,
     reader: Option<JoinHandle<()>>,
 }
 
 impl Process {
-    fn spawn(mut command: Command) -> Self {
+    pub(super) fn spawn(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("start the program");
         let stderr = child.stderr.take().expect("standard error");
         let log = Log::default();

@@ -75,6 +75,7 @@ fn table() -> Vec<Row> {
         row("PATCH", "/api/streams/nope", ADMIN, 404).with(json!({"name": "Nowhere"})),
         row("DELETE", "/api/streams/nope", ADMIN, 404),
         row("POST", "/api/probe", ADMIN, 422).with(json!({"url": "ftp://192.0.2.1"})),
+        row("POST", "/api/mqtt/test", ADMIN, 422).with(json!({"settings": {"topic": "a/#"}})),
         row("POST", "/api/set-tz", ADMIN, 422).with(json!({})),
         row("GET", "/api/streams/gate/availability", VIEWER, 200).of_a_stream(),
         row("GET", "/api/availability", VIEWER, 200),
