@@ -267,6 +267,10 @@ impl Monitor {
         let (store, now) = (self.store.clone(), self.clock.now());
         match command {
             Command::TakeReference(id) => self.looks.forget(&id),
+            Command::Remarked(incident) => {
+                let told = self.cases.remark(incident);
+                told.into_iter().for_each(|incident| self.status.tell(Event::Incident(Arc::new(incident))));
+            }
             Command::Announce(work, answer) => self.commits.push(Box::pin(async move {
                 let stored = within_deadline(store.announce(work.clone())).await;
                 Some(Done::Announced(work, answer, stored))

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::io::Read as _;
+
 use common::service::{Service, Site, wait_until};
 use serde_json::{Value, json};
 use streampulse::simulator::{Auth, Fault, SimulatedCamera, Simulator, SimulatorOptions, clips};
@@ -81,7 +83,10 @@ async fn an_incident_has_a_cause_evidence_and_an_end() {
     // What people say.
     let token = service.token();
     let path = format!("/api/incidents/{number}");
+    let mut events = service.open("/api/events");
+    read_until(&mut events, "event:hello");
     let said = service.post_as(Some(&token), &format!("{path}/acknowledge"), r#"{"note":"the path?"}"#);
+    read_until(&mut events, "\"note\":\"the path?\"");
     assert_eq!((said.status, said.json()["acknowledged"]["by"].as_str()), (200, Some("admin")), "{}", said.text());
     let bare = service.post_as(Some(&token), &format!("{path}/acknowledge"), "");
     assert_eq!(bare.json()["note"], "the path?");
@@ -165,4 +170,14 @@ async fn announced_work_is_no_incident() {
     wait_until(|| !incidents(&service).is_empty());
     let times = service.json("/api/streams/gate/availability?window=1h");
     assert!(times["seconds"]["maintenance"].as_f64().is_some_and(|seconds| seconds > 0.0), "{times}");
+}
+
+/// Reads events until this text was among them.
+fn read_until(events: &mut std::net::TcpStream, text: &str) {
+    let (mut seen, mut buffer) = (String::new(), [0; 65_536]);
+    while !seen.contains(text) {
+        let count = events.read(&mut buffer).expect("an event");
+        assert!(count > 0, "the events ended: {seen}");
+        seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
+    }
 }

@@ -95,6 +95,16 @@ impl Register {
         self.open.values()
     }
 
+    /// What a person said of an incident, which those that hear of its changes hear, too: gives it as it is then, `None` when it is
+    /// not open.
+    pub fn remark(&mut self, said: &Incident) -> Option<Incident> {
+        let incident = self.open.get_mut(&said.id)?;
+        incident.acknowledged.clone_from(&said.acknowledged);
+        incident.note.clone_from(&said.note);
+        incident.action.clone_from(&said.action);
+        Some(incident.clone())
+    }
+
     /// A stream in an open incident has another address or parent now.
     pub fn move_to(&mut self, stream: &Stream) {
         if let Some(place) = self.places.get_mut(&stream.id) {

@@ -54,6 +54,12 @@ impl Cases {
         changed
     }
 
+    /// What a person said of an incident; gives what is to be told of it. One that was open when that was stored and is over by
+    /// now was told of already, and must not be open again for anyone.
+    pub(super) fn remark(&mut self, said: Incident) -> Option<Incident> {
+        self.register.remark(&said).or_else(|| Some(said).filter(|said| said.closed_at.is_some()))
+    }
+
     /// Takes a verdict.
     pub(super) fn verdict(
         &mut self,

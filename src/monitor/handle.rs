@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::model::StreamId;
+use crate::model::{Incident, StreamId};
 use crate::store::Announced;
 
 /// What the monitor is asked.
@@ -13,6 +13,8 @@ pub(super) enum Command {
     TakeReference(StreamId),
     /// Work is announced; answers with its number.
     Announce(Announced, oneshot::Sender<Result<i64, String>>),
+    /// A person said something of this incident; it is stored.
+    Remarked(Incident),
     /// Announced work ends now; answers whether there was any.
     EndAnnounced(i64, oneshot::Sender<Result<bool, String>>),
 }
@@ -44,6 +46,12 @@ impl MonitorHandle {
     /// monitor is too busy or stopped.
     pub fn take_reference(&self, id: &StreamId) -> bool {
         self.0.try_send(Command::TakeReference(id.clone())).is_ok()
+    }
+
+    /// Somebody acknowledged an incident or wrote a note, and this is how it is stored: whoever listens is told. When the monitor
+    /// is too busy, they hear of it with its next change after a restart.
+    pub fn remarked(&self, incident: Incident) {
+        let _ = self.0.try_send(Command::Remarked(incident));
     }
 
     /// Announces work on streams; gives its number. They are in `maintenance` from `from` to `until`.

@@ -234,6 +234,7 @@ async fn remark(call: Call, id: i64, body: Result<Said, ApiError>, acknowledge: 
     let acknowledged = acknowledge.then(|| Acknowledgement { by: caller.username.clone(), at });
     let remark = Remark { acknowledged, note, action };
     let incident = call.web.parts.store.remark(id, remark).await?;
+    incident.iter().for_each(|incident| call.web.parts.monitor.remarked(incident.clone()));
     let incident = incident.and_then(|incident| visible(&call, &caller, incident)).ok_or_else(|| no_such(id))?;
     let action = if acknowledge { "incident.acknowledge" } else { "incident.change" };
     call.audit(&caller, action, &id.to_string(), json!({"note": incident.note, "action": incident.action})).await;

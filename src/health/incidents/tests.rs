@@ -214,3 +214,20 @@ fn open_incidents_go_on_after_a_restart() {
     assert!(book.register.leave(&last.id, at(30)).is_empty());
     assert_eq!(book.register.count(Down), 1);
 }
+
+#[test]
+fn what_was_said_of_an_incident_goes_on_with_it() {
+    let mut book = Book::default();
+    let gate = stream("gate", "10.0.0.1", None);
+    book.change(&gate, Health::Down, Reason::NotFound, 0);
+    let mut said = book.register.of(&gate.id).unwrap().clone();
+    said.note = Some("the path?".to_owned());
+    said.acknowledged = Some(crate::model::Acknowledgement { by: "ann".to_owned(), at: at(5) });
+    assert_eq!(book.register.remark(&said).as_ref(), Some(&said));
+    book.change(&gate, Health::Up, Reason::Ok, 60);
+    let closed = &book.seen[&said.id];
+    assert_eq!((&closed.note, &closed.acknowledged), (&said.note, &said.acknowledged));
+    // One that is over already is not opened by it.
+    assert_eq!(book.register.remark(&said), None);
+    assert_eq!(book.register.open().count(), 0);
+}
