@@ -6,7 +6,7 @@
 //! | [`call`], [`errors`], [`view`], [`csv_rows`], [`openapi`] | a request taken apart; answers; who sees what of a stream; the description of all addresses |
 //! | [`auth`] | who is calling; with [`tokens`] and [`key_ring`] (JWT), [`passwords`], [`slowdown`], [`links`] |
 //! | [`session`], [`users`], [`api_tokens`], [`audit`] | signing in, accounts, keys for programs, who changed what |
-//! | [`streams`], [`status`], [`history`], [`availability`], [`incidents`], [`maintenance`], [`reports`], [`export`] | what is known, and asked to be done |
+//! | [`streams`], [`status`], [`history`], [`latency`], [`availability`], [`incidents`], [`maintenance`], [`reports`], [`export`] | what is known, and asked to be done |
 //! | [`snapshot`], [`preview`], [`trial`] | pictures: the last one, live ones, one of a camera before it is saved |
 //! | [`config`], [`stream_edit`] | changes of `config.yaml`, both by [`config_edit`] |
 //! | [`mqtt_test`] | a message to a broker before its settings are saved |
@@ -35,6 +35,7 @@ mod headers;
 mod history;
 mod incidents;
 mod key_ring;
+mod latency;
 mod links;
 mod listeners;
 mod maintenance;
@@ -222,6 +223,8 @@ fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
         .or(preview::routes(web))
         .unify()
         .or(history::routes(web))
+        .unify()
+        .or(latency::routes(web))
         .unify()
         .or(availability::routes(web))
         .unify()

@@ -41,6 +41,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("hyper_util", &["web"]),
     ("http_body_util", &["web"]),
     ("tower", &["web"]),
+    ("tower_http", &["web"]),
+    ("rust_embed", &["web"]),
     ("jsonwebtoken", &["web"]),
     ("argon2", &["web"]),
     ("gstreamer*", &["probe::pipeline"]),

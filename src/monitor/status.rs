@@ -35,6 +35,8 @@ pub struct StreamStatus {
     pub recent: VecDeque<Heartbeat>,
     /// The last verified picture.
     pub snapshot: Option<Snapshot>,
+    /// The last one with nothing wrong: what a picture with issues is shown beside. The same bytes while all is well.
+    pub usual: Option<Snapshot>,
     /// What its probes came to since the start.
     pub tally: Tally,
 }
@@ -220,6 +222,7 @@ impl StreamStatus {
             ok_since: None,
             recent: VecDeque::new(),
             snapshot: None,
+            usual: None,
             tally: Tally::default(),
         }
     }

@@ -288,7 +288,11 @@ fn enter(
     }
     if let Some(jpeg) = probed.jpeg.filter(|_| report.outcome == Outcome::Ok) {
         let taken_at = started_at.checked_add(report.latency).unwrap_or(started_at);
-        row.snapshot = Some(Snapshot { jpeg, taken_at });
+        let snapshot = Snapshot { jpeg, taken_at };
+        if report.issues().is_empty() {
+            row.usual = Some(snapshot.clone());
+        }
+        row.snapshot = Some(snapshot);
     }
     row.last = Some(LastProbe { at: started_at, report });
     if row.recent.len() >= RECENT_HEARTBEATS {

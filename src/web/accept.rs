@@ -16,15 +16,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tower::Service;
+use tower::{Service, service_fn};
+use tower_http::CompressionLevel;
+use tower_http::compression::Compression;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _, SizeAbove};
 use warp::http::{Method, Request};
 use warp::reply::{Reply as _, Response};
 
@@ -40,6 +43,8 @@ use crate::config::Config;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
 /// For a whole TLS handshake, from the connection on.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A smaller answer fits into one packet anyway.
+const MIN_COMPRESSED_BYTES: u64 = 1024;
 /// What hyper gathers of a request head before it gives up with 431, about: twice what [`refusal::of_head`] takes, so that
 /// a long address can be named as what it is.
 const HEAD_BUFFER_BYTES: usize = 64 * 1024;
@@ -207,11 +212,16 @@ where
 {
     let (place, address) = (peer.place.clone(), peer.address);
     let answer = service_fn(move |request: Request<Incoming>| answer(request, peer.clone(), service.clone()));
+    // A list of a thousand streams is a tenth of it over the wire. Pictures and what goes on for ever stay as they are.
+    let worth_it = DefaultPredicate::new()
+        .and(SizeAbove::new(MIN_COMPRESSED_BYTES))
+        .and(NotForContentType::const_new("multipart/"));
+    let answer = Compression::new(answer).quality(CompressionLevel::Fastest).compress_when(worth_it);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(HEAD_BUFFER_BYTES)
-        .serve_connection(TokioIo::new(Patient::new(stream, place)), answer);
+        .serve_connection(TokioIo::new(Patient::new(stream, place)), TowerToHyperService::new(answer));
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

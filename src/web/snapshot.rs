@@ -20,14 +20,41 @@ use super::history::flag;
 use super::streams::{probe_now, row};
 use super::view;
 use crate::model::{Reason, Role, Snapshot};
+use crate::store::{EvidenceKind, IncidentQuery, KeptEvidence};
 
 /// The routes of this file.
 pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
-    warp::path!("api" / "streams" / String / "snapshot.jpg")
+    let snapshot = warp::path!("api" / "streams" / String / "snapshot.jpg")
         .and(warp::get())
         .and(call(web))
-        .then(|id: String, call: Call| async move { respond(snapshot(call, id).await) })
-        .boxed()
+        .then(|id: String, call: Call| async move { respond(snapshot(call, id).await) });
+    let reference = warp::path!("api" / "streams" / String / "reference.jpg")
+        .and(warp::get())
+        .and(call(web))
+        .then(|id: String, call: Call| async move { respond(reference(call, id).await) });
+    snapshot.or(reference).unify().boxed()
+}
+
+/// The last picture with nothing wrong: since the start, or from the evidence of the incident that is open.
+async fn reference(call: Call, id: String) -> Result<Response, ApiError> {
+    let caller = call.caller(Role::Viewer).await?;
+    let row = row(&call, &caller, &id)?;
+    if let Some(usual) = &row.usual {
+        return Ok(answer(&call, usual));
+    }
+    let store = &call.web.parts.store;
+    let query = IncidentQuery { stream: Some(row.stream.id.clone()), open: Some(true), limit: 1, ..Default::default() };
+    for incident in store.incidents(query).await? {
+        let pieces = store.evidence(incident.id).await?;
+        let is_meant = |piece: &&KeptEvidence| piece.kind == EvidenceKind::LastGood && piece.stream == row.stream.id;
+        let Some(piece) = pieces.iter().find(is_meant) else { continue };
+        if let Some((jpeg, taken_at)) = store.evidence_picture(incident.id, piece.number).await? {
+            return Ok(answer(&call, &Snapshot { jpeg, taken_at }));
+        }
+    }
+    let message =
+        "There is no picture without an issue of this stream: none since the service started, and none is kept.";
+    Err(ApiError::not_found("no_reference", message))
 }
 
 async fn snapshot(call: Call, id: String) -> Result<Response, ApiError> {

@@ -12,6 +12,7 @@ use super::Web;
 use super::auth::Caller;
 use super::call::{Call, call};
 use super::errors::{ApiError, json, respond, sentence, to_its_end};
+use super::history::flag;
 use super::{config_edit, stream_edit, view};
 use crate::model::{ProbeReport, Role};
 use crate::monitor::StreamStatus;
@@ -41,8 +42,13 @@ pub(super) fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
 async fn list(call: Call) -> Result<Response, ApiError> {
     let caller = call.caller(Role::Viewer).await?;
     let rows = call.rows(&caller);
+    let as_strip = flag(&call, "strip")?.unwrap_or_default();
     let summary = |row: &Arc<StreamStatus>| {
-        view::summary(row, caller.role, view::LISTED_HEARTBEATS, call.web.paused_until(&row.stream.id))
+        let paused_until = call.web.paused_until(&row.stream.id);
+        match as_strip {
+            true => view::with_strip(row, caller.role, paused_until),
+            false => view::summary(row, caller.role, view::LISTED_HEARTBEATS, paused_until),
+        }
     };
     let streams: Vec<_> = rows.iter().map(summary).collect();
     Ok(json(&json!({"streams": streams, "now": call.web.parts.clock.now()})))

@@ -114,7 +114,9 @@ async fn record(status: StatusTable, mut completed: mpsc::Receiver<Completed>) {
             // Real ones take longer than the millisecond that the clock has.
             let previous = row.snapshot.map(|snapshot| snapshot.taken_at + jiff::SignedDuration::from_millis(1));
             let taken_at = previous.map_or(SystemClock.now(), |next| next.max(SystemClock.now()));
-            row.snapshot = Some(Snapshot { jpeg, taken_at });
+            let snapshot = Snapshot { jpeg, taken_at };
+            row.usual = Some(snapshot.clone());
+            row.snapshot = Some(snapshot);
         }
         status.replace(row);
         if let Some(reply) = reply {

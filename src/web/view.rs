@@ -46,6 +46,9 @@ pub(super) struct Summary {
     url: Option<String>,
     /// Oldest first.
     recent: Vec<Heartbeat>,
+    /// The last [`LISTED_HEARTBEATS`] as letters, where only the newest one is in `recent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strip: Option<String>,
 }
 
 /// What a stream's own page says beside that.
@@ -106,7 +109,27 @@ pub(super) fn summary(row: &StreamStatus, role: Role, heartbeats: usize, paused_
         last_ok_at: row.last_ok_at,
         picture_at: row.snapshot.as_ref().map(|snapshot| snapshot.taken_at),
         url: (role >= Role::Operator).then(|| stream.shown_url()),
-        recent: row.recent.iter().skip(row.recent.len().saturating_sub(heartbeats)).cloned().collect(),
+        recent: newest(row, heartbeats).cloned().collect(),
+        strip: None,
+    }
+}
+
+/// The same with the heartbeats as a strip: a thousand streams are a twentieth of it, and a wall shows no more.
+pub(super) fn with_strip(row: &StreamStatus, role: Role, paused_until: Option<Timestamp>) -> Summary {
+    Summary { strip: Some(newest(row, LISTED_HEARTBEATS).map(letter).collect()), ..summary(row, role, 1, paused_until) }
+}
+
+fn newest(row: &StreamStatus, heartbeats: usize) -> impl Iterator<Item = &Heartbeat> {
+    row.recent.iter().skip(row.recent.len().saturating_sub(heartbeats))
+}
+
+/// `u` a usable picture, `d` one with something wrong, `f` none, `q` no verdict: our own fault, or the camera was busy.
+fn letter(heartbeat: &Heartbeat) -> char {
+    match heartbeat.reason {
+        Reason::Ok if heartbeat.health == Health::Degraded => 'd',
+        Reason::Ok => 'u',
+        reason if reason.is_ours() || reason == Reason::Busy => 'q',
+        _ => 'f',
     }
 }
 

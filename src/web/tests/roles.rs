@@ -64,6 +64,8 @@ fn table() -> Vec<Row> {
         row("POST", "/api/streams/gate/reference", OPERATOR, 503),
         row("GET", "/api/streams/gate/snapshot.jpg", VIEWER, 200).of_a_stream(),
         row("GET", "/api/streams/gate/snapshot.jpg?fresh=1", OPERATOR, 200),
+        row("GET", "/api/streams/gate/reference.jpg", VIEWER, 200).of_a_stream(),
+        row("GET", "/api/streams/gate/latency", VIEWER, 200).of_a_stream(),
         row("GET", "/api/streams/gate/history", VIEWER, 200).of_a_stream(),
         row("GET", "/api/streams/nope/preview", VIEWER, 404),
         row("GET", "/preview/nope", VIEWER, 404),
