@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Both install what is missing on Debian and Raspberry Pi OS.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test bench fuzz api-check lint fmt
+.PHONY: help demo build test bench fuzz api-check lint fmt vendor
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,7 +15,7 @@ build: ## a release binary, installing what it needs
 test: ## formatting, lints, dependencies, every test, documentation
 	@scripts/test
 
-bench: ## the figures, beside ffmpeg; ONLY=keyframe|mid-gop|faults|checks|history|fleet|hostile|api for one of them
+bench: ## the figures, beside ffmpeg; ONLY=keyframe|mid-gop|faults|checks|history|fleet|hostile|api|dashboard for one of them
 	@ONLY="$(ONLY)" scripts/bench
 
 fuzz: ## what reads bytes of others, under random ones; SECONDS=600 in all
@@ -30,3 +30,6 @@ lint: ## formatting, clippy, shellcheck, rules of Prometheus, cargo deny
 
 fmt: ## format the code
 	cargo fmt
+
+vendor: ## the libraries of the dashboard anew, in the versions of scripts/vendor
+	@scripts/vendor

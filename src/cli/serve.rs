@@ -57,6 +57,10 @@ pub async fn demo(listen: SocketAddr) -> u8 {
 
 fn welcome(running: &Running, cameras: usize, config_file: &Path) -> String {
     let password = running.first_password.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
+    let password = match &password {
+        Some(password) => format!("{}   (once: you choose your own at the first sign-in)", password.trim()),
+        None => "as preset by STREAMPULSE_ADMIN_PASSWORD_FILE".to_owned(),
+    };
     let host =
         if running.address.ip().is_unspecified() { "localhost".to_owned() } else { running.address.ip().to_string() };
     let elsewhere = if running.address.ip().is_loopback() {
@@ -66,10 +70,9 @@ fn welcome(running: &Running, cameras: usize, config_file: &Path) -> String {
     };
     format!(
         "\n  StreamPulse watches {cameras} simulated cameras, some of them broken.\n\n    dashboard   http://{host}:{}/\n    \
-         user        admin\n    password    {}   (once: you choose your own at the first sign-in){elsewhere}\n\n  \
+         user        admin\n    password    {password}{elsewhere}\n\n  \
          The configuration is {}: change it and watch. Ctrl+C ends the demo and removes it.\n",
         running.address.port(),
-        password.as_deref().map_or("(none)", str::trim),
         config_file.display(),
     )
 }

@@ -1,8 +1,10 @@
-//! The dashboard's files, compiled in.
+//! The dashboard's files, compiled in. A debug build reads them from `static/` each time, so that a change shows at once.
 
-use std::sync::{Arc, LazyLock};
+use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use rust_embed::RustEmbed;
 use sha2::{Digest, Sha256};
 use warp::filters::BoxedFilter;
 use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
@@ -13,40 +15,42 @@ use warp::{Filter, Rejection};
 
 use super::Web;
 
-struct Asset {
-    path: &'static str,
-    kind: &'static str,
-    content: &'static [u8],
-}
+/// Everything below `static/`.
+#[derive(RustEmbed)]
+#[folder = "static/"]
+struct Files;
 
-macro_rules! assets {
-    ($($path:literal $kind:literal $file:literal;)*) => {
-        &[$(Asset { path: $path, kind: $kind, content: include_bytes!(concat!("../../static/", $file)) },)*]
+/// The file of the page itself.
+const PAGE: &str = "index.html";
+
+/// The file at this path of an address.
+fn file(path: &str) -> Option<(&str, rust_embed::EmbeddedFile)> {
+    let name = match path.strip_prefix('/')? {
+        "" => PAGE,
+        name => name,
     };
+    Files::get(name).map(|file| (name, file))
 }
 
-static ASSETS: &[Asset] = assets! {
-    "/" "text/html; charset=utf-8" "index.html";
-    "/style.css" "text/css; charset=utf-8" "style.css";
-    "/report.css" "text/css; charset=utf-8" "report.css";
-    "/icon.svg" "image/svg+xml" "icon.svg";
-    "/app.js" "text/javascript; charset=utf-8" "app.js";
-    "/api.js" "text/javascript; charset=utf-8" "api.js";
-    "/detail.js" "text/javascript; charset=utf-8" "detail.js";
-    "/dom.js" "text/javascript; charset=utf-8" "dom.js";
-    "/live.js" "text/javascript; charset=utf-8" "live.js";
-    "/signin.js" "text/javascript; charset=utf-8" "signin.js";
-    "/texts.js" "text/javascript; charset=utf-8" "texts.js";
-    "/wall.js" "text/javascript; charset=utf-8" "wall.js";
-};
-
-static TAGS: LazyLock<Vec<String>> = LazyLock::new(|| ASSETS.iter().map(|asset| etag(asset.content)).collect());
+/// The media type of a file, by its ending.
+fn kind(name: &str) -> &'static str {
+    match name.rsplit('.').next().unwrap_or_default() {
+        "html" => "text/html; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "svg" => "image/svg+xml",
+        "webmanifest" => "application/manifest+json",
+        _ => "text/plain; charset=utf-8",
+    }
+}
 
 /// A strong tag of some content (RFC 9110 section 8.8.3).
 pub(super) fn etag(content: &[u8]) -> String {
-    let digest = Sha256::digest(content);
-    let hex: String = digest[..12].iter().map(|b| format!("{b:02x}")).collect();
-    format!("\"{hex}\"")
+    format!("\"{}\"", hex(&Sha256::digest(content)[..12]))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// True when the client has this version already (RFC 9110 section 13.1.2).
@@ -63,50 +67,136 @@ pub(super) fn has(headers: &HeaderMap, tag: &str) -> bool {
 /// `GET /` and the files of the dashboard.
 pub(super) fn routes(_web: &Arc<Web>) -> BoxedFilter<(Response,)> {
     warp::path::full()
-        .and_then(|path: FullPath| async move {
-            ASSETS.iter().position(|asset| asset.path == path.as_str()).ok_or_else(warp::reject::not_found)
-        })
+        .and_then(|path: FullPath| async move { answer_at(path.as_str()).ok_or_else(warp::reject::not_found) })
         .and(warp::get())
         .and(warp::header::headers_cloned())
-        .and_then(|index: usize, headers: HeaderMap| async move { Ok::<_, Rejection>(answer(index, &headers)) })
+        .and_then(|asset: Asset, headers: HeaderMap| async move { Ok::<_, Rejection>(asset.answer(&headers)) })
         .boxed()
 }
 
-fn answer(index: usize, headers: &HeaderMap) -> Response {
-    let (asset, tag) = (&ASSETS[index], &TAGS[index]);
-    let known = has(headers, tag);
-    let content = if known { Bytes::new() } else { Bytes::from_static(asset.content) };
-    let mut response = HttpResponse::new(content).into_response();
-    if known {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
+struct Asset {
+    kind: &'static str,
+    tag: String,
+    content: Bytes,
+}
+
+fn answer_at(path: &str) -> Option<Asset> {
+    let (name, file) = file(path)?;
+    let content = match file.data {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
+    };
+    Some(Asset { kind: kind(name), tag: format!("\"{}\"", hex(&file.metadata.sha256_hash()[..12])), content })
+}
+
+impl Asset {
+    fn answer(self, headers: &HeaderMap) -> Response {
+        let known = has(headers, &self.tag);
+        let mut response = HttpResponse::new(if known { Bytes::new() } else { self.content }).into_response();
+        if known {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+        }
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.kind));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        if let Ok(tag) = HeaderValue::from_str(&self.tag) {
+            headers.insert(ETAG, tag);
+        }
+        response
     }
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(asset.kind));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    if let Ok(tag) = HeaderValue::from_str(tag) {
-        headers.insert(ETAG, tag);
-    }
-    response
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_page_names_only_files_that_are_there() {
-        let page = std::str::from_utf8(ASSETS[0].content).unwrap();
+    fn text(name: &str) -> String {
+        String::from_utf8(Files::get(name).unwrap().data.into_owned()).unwrap()
+    }
 
-        for part in page.split(['"', '\'']).filter(|part| part.starts_with('/') && part.len() > 1) {
-            assert!(ASSETS.iter().any(|asset| asset.path == part), "{part}");
-        }
-        for asset in ASSETS.iter().filter(|asset| asset.path.ends_with(".js")) {
-            let text = std::str::from_utf8(asset.content).unwrap();
-            for line in text.lines().filter(|line| line.starts_with("import ")) {
-                let file = line.split('"').nth(1).unwrap().trim_start_matches('.');
-                assert!(ASSETS.iter().any(|asset| asset.path == file), "{} imports {file}", asset.path);
+    const AT_THE_TOP: &[&str] = &["from \".", "from\"."];
+    const WHEN_NEEDED: &[&str] = &["import(\"."];
+
+    /// What is imported with this word, without the dot that it begins with.
+    fn imports<'a>(text: &'a str, word: &str) -> impl Iterator<Item = &'a str> {
+        text.split(word).skip(1).filter_map(|after| after.split('"').next())
+    }
+
+    /// The name of the file that `name` imports so; the first dot is cut off.
+    fn resolve(name: &str, import: &str) -> String {
+        let mut path: Vec<&str> = name.split('/').collect();
+        path.pop();
+        for part in import.split('/') {
+            match part {
+                "" => {}
+                "." | ".." => drop(path.pop()),
+                part => path.push(part),
             }
-            assert!(!text.contains("innerHTML") && !text.contains("localStorage"), "{}", asset.path);
+        }
+        path.join("/")
+    }
+
+    #[test]
+    fn every_file_that_is_named_is_there() {
+        for part in text(PAGE).split(['"', '\'']).filter(|part| part.starts_with('/') && part.len() > 1) {
+            assert!(file(part).is_some(), "{part}");
+        }
+        let mut checked = 0;
+        for name in Files::iter().filter(|name| name.ends_with(".js") && !name.starts_with("vendor/")) {
+            let text = text(&name);
+            for import in AT_THE_TOP.iter().chain(WHEN_NEEDED).flat_map(|word| imports(&text, word)) {
+                assert!(Files::get(&resolve(&name, import)).is_some(), "{name} imports {import}");
+                checked += 1;
+            }
+        }
+        assert!(checked > 20, "{checked}");
+    }
+
+    /// Otherwise the browser finds them one behind the other.
+    #[test]
+    fn what_the_first_page_needs_is_asked_for_at_once() {
+        let mut needed = std::collections::BTreeSet::from(["app.js".to_owned()]);
+        let mut waiting: Vec<String> = needed.iter().cloned().collect();
+        while let Some(name) = waiting.pop() {
+            let text = text(&name);
+            for import in AT_THE_TOP.iter().flat_map(|word| imports(&text, word)) {
+                let import = resolve(&name, import);
+                if needed.insert(import.clone()) {
+                    waiting.push(import);
+                }
+            }
+        }
+        needed.remove("app.js");
+        let page = text(PAGE);
+        let asked = page.split("modulepreload\" href=\"/").skip(1).filter_map(|after| after.split('"').next());
+        assert_eq!(asked.map(str::to_owned).collect::<std::collections::BTreeSet<_>>(), needed);
+    }
+
+    #[test]
+    fn text_is_never_markup_and_nothing_of_a_session_is_kept() {
+        for name in Files::iter().filter(|name| name.ends_with(".js") && !name.starts_with("vendor/")) {
+            let text = text(&name);
+            for word in ["innerHTML", "dangerouslySetInnerHTML", "insertAdjacentHTML", "eval(", "new Function"] {
+                assert!(!text.contains(word), "{name}: {word}");
+            }
+            assert!(!text.contains("localStorage.") || name == "lib/preferences.js", "{name} keeps something");
+        }
+    }
+
+    #[test]
+    fn reasons_and_issues_are_explained_in_the_same_words() {
+        let texts = text("texts/en.js");
+        let quoted = |text: &str| serde_json::to_string(text).unwrap();
+        for reason in crate::model::Reason::ALL {
+            let at = texts.find(&format!("\n    {reason}: {{")).unwrap_or_else(|| panic!("{reason}"));
+            let (entry, _) = texts[at..].split_once("\n    },").unwrap();
+            assert!(entry.contains(&format!("sentence: {},", quoted(reason.sentence()))), "{reason}");
+            assert!(reason.next_step().is_none_or(|next| entry.contains(&quoted(next))), "{reason}");
+        }
+        for issue in crate::model::PictureIssue::ALL {
+            let at = texts.find(&format!("\n    {issue}: {{")).unwrap_or_else(|| panic!("{issue}"));
+            let (entry, _) = texts[at..].split_once("\n    },").unwrap();
+            assert!(entry.contains(&quoted(issue.sentence())) && entry.contains(&quoted(issue.next_step())), "{issue}");
         }
     }
 }

@@ -231,7 +231,7 @@ mod tests {
             ("/api/streams/gate", "GET, HEAD, PUT, PATCH, DELETE"),
             ("/api/tokens/rotate-secret", "POST"),
             ("/api/tokens/7", "DELETE"),
-            ("/style.css", "GET, HEAD"),
+            ("/style/base.css", "GET, HEAD"),
         ] {
             assert_eq!(methods_of(path), methods, "{path}");
         }

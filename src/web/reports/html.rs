@@ -1,4 +1,4 @@
-//! A report as a page, for the screen and for paper. It needs no script; its looks are in `static/report.css`.
+//! A report as a page, for the screen and for paper. It needs no script; its looks are in `static/style/report.css`.
 
 mod bar;
 mod incidents;
@@ -18,7 +18,7 @@ pub(super) fn page(sheet: &Sheet) -> String {
         .raw("<meta name=\"color-scheme\" content=\"light dark\">\n<title>Camera report, ")
         .text(sheet.month.in_words())
         .raw("</title>\n<link rel=\"icon\" href=\"/icon.svg\" type=\"image/svg+xml\">\n")
-        .raw("<link rel=\"stylesheet\" href=\"/report.css\">\n</head>\n<body>\n");
+        .raw("<link rel=\"stylesheet\" href=\"/style/report.css\">\n</head>\n<body>\n");
     navigation(&mut page, sheet);
     page.raw("<main>\n");
     head(&mut page, sheet);

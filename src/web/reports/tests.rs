@@ -174,8 +174,8 @@ fn the_page_keeps_to_the_policy_of_the_server() {
             assert!(name != "style" && !name.starts_with("on"), "{tag}");
         }
     }
-    assert!(tags.contains(&"link rel=\"stylesheet\" href=\"/report.css\""));
-    let style = include_str!("../../../static/report.css");
+    assert!(tags.contains(&"link rel=\"stylesheet\" href=\"/style/report.css\""));
+    let style = include_str!("../../../static/style/report.css");
     assert!(!style.contains("url(") && !style.contains("@import"));
     assert!(style.contains("@media print") && style.contains("table-header-group") && style.contains("counter(page)"));
 }

@@ -110,7 +110,7 @@ async fn a_report_that_cannot_be_is_not_found_and_a_browser_is_led_to_a_session(
     }
     assert_eq!(server.call("GET", "/api/reports/2026-11.csv", "", None).await.code(), "unauthorized");
     assert_eq!(server.get("/api/reports/2026-11.html", "x.y.z").await.code(), "token_invalid");
-    let style = server.call("GET", "/report.css", "", None).await;
+    let style = server.call("GET", "/style/report.css", "", None).await;
     assert_eq!((style.status, style.header("content-type")), (200, Some("text/css; charset=utf-8")));
     let changed = server.call("POST", "/api/reports", "X-StreamPulse: 1\r\n", None).await;
     assert_eq!((changed.status, changed.header("allow")), (405, Some("GET, HEAD")));

@@ -1,0 +1,3 @@
+// What the service asks of a password.
+
+export const MIN_PASSWORD_CHARS = 10;
