@@ -76,6 +76,12 @@ impl Site {
         self
     }
 
+    /// Without this in the environment.
+    pub fn without(mut self, name: &str) -> Self {
+        self.environment.remove(name);
+        self
+    }
+
     /// The directory of everything.
     pub fn path(&self) -> &Path {
         self.directory.path()
