@@ -11,8 +11,12 @@ use streampulse::simulator::Start;
 
 #[path = "figures/api.rs"]
 mod api;
+#[path = "../tests/browser/mod.rs"]
+mod browser;
 #[path = "figures/checks.rs"]
 mod checks;
+#[path = "figures/dashboard.rs"]
+mod dashboard;
 #[path = "../tests/common/fates.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod fates;
@@ -30,6 +34,8 @@ mod photographs;
 mod picture;
 #[path = "figures/service.rs"]
 mod service;
+#[path = "figures/thousand.rs"]
+mod thousand;
 
 fn main() {
     // cargo passes `--bench`; what is left is the name of a figure.
@@ -60,6 +66,9 @@ fn main() {
     }
     if wanted("api") {
         runtime.block_on(api::under_load(seconds.min(30)));
+    }
+    if wanted("dashboard") {
+        runtime.block_on(dashboard::of_a_thousand(seconds.min(30)));
     }
     if wanted("hostile") {
         runtime.block_on(fleet::among_hostile(seconds));

@@ -10,33 +10,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use streampulse::simulator::{SimulatedCamera, Simulator, SimulatorOptions, Start, clips};
-
 use crate::machine::{cpu, family};
 use crate::service::Service;
+use crate::thousand::{CAMERAS, HEARTBEAT_SECONDS, watched};
 
-const CAMERAS: usize = 1_000;
-const HEARTBEAT_SECONDS: u64 = 15;
 const CLIENTS: usize = 100;
 const DRIBBLING: usize = 200;
 /// They come from so many addresses: one alone has not as many places.
 const ADDRESSES: usize = 4;
-/// Until every stream has its verdict and its place in the schedule.
-const WARM: Duration = Duration::from_secs(45);
 
 /// Requests a second and their latency, each for `seconds`, and what they do to the schedule.
 pub async fn under_load(seconds: u64) {
-    let cameras = (0..CAMERAS)
-        .map(|number| SimulatedCamera::rtsp(format!("cam{number}"), clips::pattern_h264()).start(Start::Live));
-    let simulator = Simulator::start(SimulatorOptions::new(cameras)).await.unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    let mut text = format!("heartbeat_seconds: {HEARTBEAT_SECONDS}\nstreams:\n");
-    for name in simulator.names() {
-        text.push_str(&format!("  - {{name: {name}, url: \"{}\"}}\n", simulator.url(name)));
-    }
-    std::fs::write(directory.path().join("config.yaml"), text).unwrap();
-    let service = Service::start(directory.path());
-    tokio::time::sleep(WARM).await;
+    let (_simulator, _directory, service) = watched().await;
     let bytes = service.ask("/api/status").len();
     println!(
         "/api/status of {CAMERAS} cameras ({:.0} kB), each probed every {HEARTBEAT_SECONDS} s, with the simulator and \

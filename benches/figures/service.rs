@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// The password of the user `admin`.
-const PASSWORD: &str = "the figures sign in with this";
+pub const PASSWORD: &str = "the figures sign in with this";
 
 /// A service with the `config.yaml` and the `state` of a directory. Dropping it kills it.
 pub struct Service {
