@@ -10,9 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use streampulse::simulator::{SimulatedCamera, Start, clips};
+
 use crate::machine::{cpu, family};
 use crate::service::Service;
-use crate::thousand::{CAMERAS, HEARTBEAT_SECONDS, watched};
+use crate::thousand::{CAMERAS, HEARTBEAT_SECONDS, Thousand};
 
 const CLIENTS: usize = 100;
 const DRIBBLING: usize = 200;
@@ -21,7 +23,9 @@ const ADDRESSES: usize = 4;
 
 /// Requests a second and their latency, each for `seconds`, and what they do to the schedule.
 pub async fn under_load(seconds: u64) {
-    let (_simulator, _directory, service) = watched().await;
+    let camera = |name| SimulatedCamera::rtsp(name, clips::pattern_h264()).start(Start::Live);
+    let thousand = Thousand::start(HEARTBEAT_SECONDS, camera).await;
+    let service = &thousand.service;
     let bytes = service.ask("/api/status").len();
     println!(
         "/api/status of {CAMERAS} cameras ({:.0} kB), each probed every {HEARTBEAT_SECONDS} s, with the simulator and \

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use streampulse::simulator::{SimulatedCamera, Start, clips};
 
 use crate::browser::{Browser, Finds as _, Size};
-use crate::machine::median;
+use crate::machine::{idle, median};
 use crate::service::PASSWORD;
-use crate::thousand::{CAMERAS, HEARTBEAT_SECONDS, watched};
+use crate::thousand::{CAMERAS, HEARTBEAT_SECONDS, Thousand};
 
 /// The views of the overview, as its address has them.
 const VIEWS: [(&str, &str); 3] = [("cards", "cards"), ("dense", "small cards"), ("table", "table")];
@@ -43,58 +44,113 @@ const TRANSFERRED: &str = "const all = [...performance.getEntriesByType('navigat
     const streams = new Set(pictures.map(({ name }) => new URL(name).pathname)); \
     return [others.reduce((sum, { transferSize }) => sum + transferSize, 0), others.length, streams.size, shown.length]";
 
-/// First content, bytes, pictures and long tasks of each view, watched for `seconds`.
+/// First content, bytes and pictures of each view, while nothing is probed and while all are; then long tasks, for
+/// `seconds`.
 pub async fn of_a_thousand(seconds: u64) {
-    let (_simulator, _directory, service) = watched().await;
-    let mut browser = Browser::start(service.address).await;
+    // Small pictures that come at once: what is measured is the page, not who else wants the processor.
+    let camera = |name| SimulatedCamera::rtsp(name, clips::gate()).start(Start::KeyframeFirst);
+    let thousand = Thousand::start(3600, camera).await;
+    let mut browser = Browser::start(thousand.service.address).await;
     browser.size(WINDOW).await;
     browser.devtools("Page.addScriptToEvaluateOnNewDocument", json!({"source": NOTE_FIRST})).await;
     browser.devtools("Network.enable", json!({})).await;
+    // Processor time of the page's main thread, whoever else is waited for.
+    browser.devtools("Performance.enable", json!({"timeDomain": "threadTicks"})).await;
     browser.open("/").await;
     browser.sign_in("admin", PASSWORD).await;
     println!(
-        "dashboard of {CAMERAS} streams, each probed every {HEARTBEAT_SECONDS} s, in a window of {} × {}, with an empty \
-         cache; simulator, probes and browser on the same cores; {LOADS} loads, then {seconds} s of updates",
+        "dashboard of {CAMERAS} streams in a window of {} × {}, loaded {LOADS} times with an empty cache and scrolled by one \
+         window; service, simulator and browser on the same cores",
         WINDOW.width_px, WINDOW.height_px
     );
     println!(
-        "{:<12} {:>13} {:>7} {:>9} {:>9} {:>7} {:>9} {:>9} {:>8} {:>9}",
-        "", "first content", "worst", "bytes", "requests", "shown", "pictures", "scrolled", "longest", "> 100 ms"
+        "{:<34} {:>13} {:>7} {:>8} {:>9} {:>6} {:>9} {:>9}",
+        "", "first content", "worst", "bytes", "requests", "cards", "pictures", "scrolled"
     );
     for (view, name) in VIEWS {
-        let mut first = Vec::new();
-        for _ in 0..LOADS {
-            browser.devtools("Network.clearBrowserCache", json!({})).await;
-            browser.open(&format!("/#/?view={view}")).await;
-            browser.reload().await;
-            first.push(number(&browser.until("the first card", "return window.__first", &[]).await));
-            // What comes behind the first content is part of the load, too.
-            settled(&browser).await;
-        }
-        let worst = first.iter().copied().fold(0.0, f64::max);
-        let loaded = browser.run(TRANSFERRED, &[]).await;
-        let from = number(&browser.run("return performance.now()", &[]).await);
-        tokio::time::sleep(Duration::from_secs(seconds)).await;
-        let tasks: Vec<(f64, f64)> =
-            browser.long_tasks(0.0).await.into_iter().filter(|(begun, _)| *begun >= from).collect();
-        let longest = tasks.iter().map(|(_, length)| *length).fold(0.0, f64::max);
-        let too_long = tasks.iter().filter(|(_, length)| *length > LONG_MS).count();
-        browser.run("window.scrollTo(0, innerHeight)", &[]).await;
-        settled(&browser).await;
-        let scrolled = browser.run(TRANSFERRED, &[]).await;
+        load(&browser, view, &format!("{name}, nothing is probed")).await;
+    }
+    thousand.probe_every(HEARTBEAT_SECONDS).await;
+    let mut updates = Vec::new();
+    for (view, name) in VIEWS {
+        load(&browser, view, &format!("{name}, probed every {HEARTBEAT_SECONDS} s")).await;
+        updates.push((name, updates_of(&browser, seconds).await));
+    }
+    println!("\ntasks over 50 ms in {seconds} s of updates, each stream probed every {HEARTBEAT_SECONDS} s");
+    println!(
+        "{:<34} {:>6} {:>8} {:>9} {:>19} {:>16}",
+        "", "tasks", "longest", "> 100 ms", "CPU of the page", "processors idle"
+    );
+    for (name, Updates { lengths_ms, page, idle }) in updates {
+        let longest = lengths_ms.iter().copied().fold(0.0, f64::max);
+        let too_long = lengths_ms.iter().filter(|length| **length > LONG_MS).count();
         println!(
-            "{name:<12} {:>10.0} ms {worst:>4.0} ms {:>6.0} kB {:>9} {:>7} {:>9} {:>9} {longest:>5.0} ms {too_long:>9}",
-            median(first),
-            number(&loaded[0]) / 1e3,
-            number(&loaded[1]),
-            number(&loaded[3]),
-            number(&loaded[2]),
-            number(&scrolled[2]),
+            "{name:<34} {:>6} {longest:>5.0} ms {too_long:>9} {:>17.0} % {:>14.0} %",
+            lengths_ms.len(),
+            100.0 * page,
+            100.0 * idle
         );
     }
     println!();
     browser.heading("Overview").seen().await;
     browser.done().await;
+}
+
+/// Prints a row.
+async fn load(browser: &Browser, view: &str, name: &str) {
+    let mut first = Vec::new();
+    for _ in 0..LOADS {
+        browser.devtools("Network.clearBrowserCache", json!({})).await;
+        browser.open(&format!("/#/?view={view}")).await;
+        browser.reload().await;
+        first.push(number(&browser.until("the first card", "return window.__first", &[]).await));
+        // What comes behind the first content is part of the load, too.
+        settled(browser).await;
+    }
+    let worst = first.iter().copied().fold(0.0, f64::max);
+    let loaded = browser.run(TRANSFERRED, &[]).await;
+    browser.run("window.scrollTo(0, innerHeight)", &[]).await;
+    settled(browser).await;
+    let scrolled = browser.run(TRANSFERRED, &[]).await;
+    println!(
+        "{name:<34} {:>10.0} ms {worst:>4.0} ms {:>5.0} kB {:>9} {:>6} {:>9} {:>9}",
+        median(first),
+        number(&loaded[0]) / 1e3,
+        number(&loaded[1]),
+        number(&loaded[3]),
+        number(&loaded[2]),
+        number(&scrolled[2]),
+    );
+}
+
+/// What updates cost.
+struct Updates {
+    /// Tasks of more than 50 ms (<https://w3c.github.io/longtasks/>), by the clock.
+    lengths_ms: Vec<f64>,
+    /// Processor time of the page's main thread, as a share of the time.
+    page: f64,
+    /// The share of the time for which the processors had nothing to do: with none, tasks are long by waiting.
+    idle: f64,
+}
+
+async fn updates_of(browser: &Browser, seconds: u64) -> Updates {
+    let from = number(&browser.run("return performance.now()", &[]).await);
+    let (busy_before, idle_before) = (busy_seconds(browser).await, idle());
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    let (busy_after, idle_after) = (busy_seconds(browser).await, idle());
+    let tasks = browser.long_tasks(0.0).await;
+    Updates {
+        lengths_ms: tasks.into_iter().filter(|(begun, _)| *begun >= from).map(|(_, length)| length).collect(),
+        page: (busy_after - busy_before) / seconds as f64,
+        idle: (idle_after.0 - idle_before.0) / (idle_after.1 - idle_before.1),
+    }
+}
+
+/// Processor time that tasks of the page's main thread took so far.
+async fn busy_seconds(browser: &Browser) -> f64 {
+    let answer = browser.devtools("Performance.getMetrics", json!({})).await;
+    let metrics = answer["metrics"].as_array().into_iter().flatten();
+    metrics.filter(|metric| metric["name"] == "TaskDuration").map(|metric| number(&metric["value"])).sum()
 }
 
 /// Waits until all pictures that were asked for are there.

@@ -29,6 +29,15 @@ fn ticks(file: &str, field: usize) -> Duration {
     Duration::from_secs_f64(two as f64 / rustix::param::clock_ticks_per_second() as f64)
 }
 
+/// What all processors did since the machine started, in ticks: nothing, and anything at all (proc_stat(5)).
+pub fn idle() -> (f64, f64) {
+    let stat = std::fs::read_to_string("/proc/stat").unwrap();
+    let all: Vec<f64> =
+        stat.lines().next().unwrap().split_whitespace().skip(1).map(|text| text.parse().unwrap()).collect();
+    // Guests are counted among the first two, too.
+    (all[3] + all[4], all[..8].iter().sum())
+}
+
 /// A process and all its descendants.
 pub fn family(pid: u32) -> Vec<u32> {
     let mut pids = vec![pid];

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use streampulse::simulator::{SimulatedCamera, Simulator, SimulatorOptions, Start, clips};
+use streampulse::simulator::{SimulatedCamera, Simulator, SimulatorOptions};
 use tempfile::TempDir;
 
 use crate::service::Service;
@@ -12,18 +12,36 @@ pub const HEARTBEAT_SECONDS: u64 = 15;
 /// Until every stream has its verdict and its place in the schedule.
 const WARM: Duration = Duration::from_secs(45);
 
-/// They, their directory and the service, which has probed each of them.
-pub async fn watched() -> (Simulator, TempDir, Service) {
-    let cameras = (0..CAMERAS)
-        .map(|number| SimulatedCamera::rtsp(format!("cam{number}"), clips::pattern_h264()).start(Start::Live));
-    let simulator = Simulator::start(SimulatorOptions::new(cameras)).await.unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    let mut text = format!("heartbeat_seconds: {HEARTBEAT_SECONDS}\nstreams:\n");
+/// They, and what they are watched by. Dropping it ends them.
+pub struct Thousand {
+    simulator: Simulator,
+    directory: TempDir,
+    pub service: Service,
+}
+
+impl Thousand {
+    /// Starts them, each made by `camera` of its name, and waits until each was probed.
+    pub async fn start(heartbeat_seconds: u64, camera: impl Fn(String) -> SimulatedCamera) -> Self {
+        let cameras = (0..CAMERAS).map(|number| camera(format!("cam{number}")));
+        let simulator = Simulator::start(SimulatorOptions::new(cameras)).await.unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        configure(&simulator, &directory, heartbeat_seconds);
+        let service = Service::start(directory.path());
+        tokio::time::sleep(WARM).await;
+        Self { simulator, directory, service }
+    }
+
+    /// From now on each is probed so often.
+    pub async fn probe_every(&self, heartbeat_seconds: u64) {
+        configure(&self.simulator, &self.directory, heartbeat_seconds);
+        tokio::time::sleep(WARM).await;
+    }
+}
+
+fn configure(simulator: &Simulator, directory: &TempDir, heartbeat_seconds: u64) {
+    let mut text = format!("heartbeat_seconds: {heartbeat_seconds}\nstreams:\n");
     for name in simulator.names() {
         text.push_str(&format!("  - {{name: {name}, url: \"{}\"}}\n", simulator.url(name)));
     }
     std::fs::write(directory.path().join("config.yaml"), text).unwrap();
-    let service = Service::start(directory.path());
-    tokio::time::sleep(WARM).await;
-    (simulator, directory, service)
 }
