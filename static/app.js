@@ -76,8 +76,6 @@ function App() {
   const [error, setError] = useState(null);
   // Another account gets a page of its own; the same one finds what it had typed.
   const [account, setAccount] = useState(null);
-  const stageNow = useRef(stage);
-  stageNow.current = stage;
 
   const open = useCallback(async () => {
     setError(null);

@@ -58,6 +58,19 @@ setInterval(() => {
 }, 1000);
 document.addEventListener("visibilitychange", () => document.hidden || tickers.forEach((tick) => tick()));
 
+/** What `make()` gives, looked at every second: the component is shown again only when it gives something else. */
+export function useTicking(make) {
+  const [, setMade] = useState(null);
+  const current = useRef(make);
+  current.current = make;
+  useEffect(() => {
+    const tick = () => setMade(current.current());
+    tickers.add(tick);
+    return () => tickers.delete(tick);
+  }, []);
+  return make();
+}
+
 /** Shows the component again every second, for ages. */
 export function useTicks() {
   const [, setTick] = useState(0);

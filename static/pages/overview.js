@@ -12,6 +12,11 @@ import { Filters, VIEWS } from "./overview/filters.js";
 import { kinds, select } from "./overview/select.js";
 import { Row, Table } from "./overview/table.js";
 
+// So many are drawn at first, and so many more with each frame: a thousand at once would keep the page waiting.
+const AT_FIRST = 60;
+const AT_ONCE = 100;
+let drawnBefore = AT_FIRST;
+
 const FEW = 24;
 const KEYS = ["q", "state", "group", "tag", "sort", "view"];
 
@@ -21,6 +26,15 @@ export function Overview({ query }) {
   // A bookmark's own view comes before what this browser likes.
   const view = [query.get("view"), kept].find((one) => VIEWS.includes(one)) ?? "cards";
   const wasEmpty = useRef(false);
+  const [drawn, setDrawn] = useState(drawnBefore);
+  useEffect(() => {
+    if (!live.loaded || drawn >= streams.size) return undefined;
+    const more = setTimeout(() => {
+      drawnBefore = drawn + AT_ONCE;
+      setDrawn(drawnBefore);
+    });
+    return () => clearTimeout(more);
+  });
   // One element for each stream and view, made once: a list that is shown again costs only what moved.
   const made = useRef(new Map());
   if (!live.loaded) return html`<main><p class="waiting" role="status">${t.loading}</p></main>`;
@@ -37,7 +51,7 @@ export function Overview({ query }) {
   };
   const shown = select(streams, filter);
   if (made.current.size > 3 * streams.size + 100) made.current.clear();
-  const show = (Element) => shown.map(({ id }) => {
+  const show = (Element) => shown.slice(0, drawn).map(({ id }) => {
     const key = `${Element.name} ${id}`;
     if (!made.current.has(key)) made.current.set(key, html`<${Element} key=${id} id=${id} />`);
     return made.current.get(key);

@@ -1,16 +1,19 @@
 // One stream of the wall. Far from the window it is only its name and a place.
 
-import { html, useRef } from "../../lib/html.js";
+import { html, useLayoutEffect, useRef } from "../../lib/html.js";
 import { age, dateTime, latency, span, time } from "../../lib/format.js";
-import { useTicks } from "../../lib/hooks.js";
+import { useTicking } from "../../lib/hooks.js";
 import { t } from "../../lib/language.js";
 import { live, useStream } from "../../lib/live.js";
 import { link } from "../../lib/router.js";
 import { useNear } from "../../lib/visible.js";
 import { why } from "../../lib/why.js";
+import { Age } from "../../parts/age.js";
 import { Snapshot, isOld } from "../../parts/snapshot.js";
 import { State, shownState } from "../../parts/state.js";
 import { Strip } from "../../parts/strip.js";
+
+const sinceText = (seconds) => t.overview.since(span(seconds));
 
 export function Card({ id }) {
   const place = useRef(null);
@@ -20,7 +23,6 @@ export function Card({ id }) {
 }
 
 function Filled({ id, place }) {
-  useTicks();
   const stream = useStream(id);
   if (!stream) return null;
   const state = shownState(stream);
@@ -29,7 +31,6 @@ function Filled({ id, place }) {
   const card = place.current;
   if (card.dataset.state !== state) card.dataset.state = state;
   card.toggleAttribute("data-picture", Boolean(stream.picture_at));
-  card.toggleAttribute("data-old", isOld(stream));
   // A camera that is left alone was not probed, whatever its newest heartbeat says.
   const when = stream.paused_until ?? stream.checked_at;
   return html`
@@ -39,13 +40,14 @@ function Filled({ id, place }) {
         <p class="reason">${reason ?? message}</p>
         ${(next || (!stream.enabled && message)) && html`<p class="next">${next || message}</p>`}
       </div>`}
-      ${stream.picture_at && html`<span class="taken">${age(live.secondsSince(stream.picture_at))}</span>`}
+      ${stream.picture_at && html`<${Age} class="taken" at=${stream.picture_at} say=${age} />`}
+      <${Old} stream=${stream} card=${card} />
     </div>
     <div class="body">
       <header>
         <h2><a href=${link("streams", id)}>${stream.name}</a></h2>
         <p class="line"><${State} state=${state} />
-          ${stream.enabled && stream.checked_at && html`<span class="since">${t.overview.since(span(live.secondsSince(stream.since)))}</span>`}
+          ${stream.enabled && stream.checked_at && html`<${Age} class="since" at=${stream.since} say=${sinceText} />`}
           ${stream.flapping && html`<span class="tag">${t.overview.flapping}</span>`}</p>
       </header>
       <dl>
@@ -54,4 +56,11 @@ function Filled({ id, place }) {
       </dl>
       <${Strip} letters=${stream.strip} />
     </div>`;
+}
+
+// A picture grows old while nothing comes: the card says so then.
+function Old({ stream, card }) {
+  const old = useTicking(() => isOld(stream));
+  useLayoutEffect(() => { card.toggleAttribute("data-old", old); }, [old]);
+  return null;
 }

@@ -3,13 +3,13 @@
 import { html, useRef, useState } from "../../lib/html.js";
 import { post, streamPath } from "../../lib/api.js";
 import { age, dateTime, latency, span } from "../../lib/format.js";
-import { useTicks } from "../../lib/hooks.js";
 import { t } from "../../lib/language.js";
 import { live, useStream } from "../../lib/live.js";
 import { link } from "../../lib/router.js";
 import { can } from "../../lib/session.js";
 import { useNear } from "../../lib/visible.js";
 import { why } from "../../lib/why.js";
+import { Age } from "../../parts/age.js";
 import { BusyButton, sentenceOf, toast } from "../../parts/feedback.js";
 import { Icon } from "../../parts/icon.js";
 import { State, shownState } from "../../parts/state.js";
@@ -36,7 +36,6 @@ export function Row({ id }) {
 }
 
 function Filled({ id }) {
-  useTicks();
   const stream = useStream(id);
   const [busy, setBusy] = useState(false);
   if (!stream) return null;
@@ -57,11 +56,11 @@ function Filled({ id }) {
     <th scope="row"><a href=${link("streams", id)}>${stream.name}</a>${stream.group && html`<span class="group">${stream.group}</span>`}</th>
     <td class="type">${t.overview.kinds[stream.kind]}</td>
     <td class="status"><${State} state=${shownState(stream)} />
-      ${stream.enabled && stream.checked_at && html`<span class="since">${t.overview.since(span(live.secondsSince(stream.since)))}</span>`}</td>
+      ${stream.enabled && stream.checked_at && html`<${Age} class="since" at=${stream.since} say=${(seconds) => t.overview.since(span(seconds))} />`}</td>
     <td class="number">${latency(stream.latency_ms)}</td>
     <td class="message" title=${said}>${said}</td>
     <td class="beats"><${Strip} letters=${stream.strip} /></td>
-    <td class="time" title=${dateTime(stream.checked_at)}>${stream.checked_at ? age(live.secondsSince(stream.checked_at)) : t.none}</td>
+    <td class="time" title=${dateTime(stream.checked_at)}>${stream.checked_at ? html`<${Age} at=${stream.checked_at} say=${age} />` : t.none}</td>
     <td class="actions">
       ${can("operator") && stream.enabled && html`<${BusyButton} class="quiet icon-only" busy=${busy} onClick=${probe}
         aria-label=${t.overview.probeNow(stream.name)} title=${t.overview.probeNow(stream.name)}><${Icon} name="probe" /><//>`}
