@@ -272,13 +272,14 @@ async fn a_stream_is_a_target_of_its_own() {
     assert_eq!(probe("127.0.0.1").status, 404, "only what is configured");
     assert_eq!(service.get_as(Some("scrape-me"), "/probe").status, 400);
 
-    // As the sample configuration has it: found by service discovery, scraped through the service.
+    // As the sample configuration has it: found by service discovery, scraped through the service, and with more
+    // patience than a probe has.
     let directory = site.path().join("token");
     std::fs::write(&directory, "scrape-me").expect("token");
     let address = service.address();
     let credentials = format!("authorization: {{type: Bearer, credentials_file: \"{}\"}}", directory.display());
     let job = format!(
-        "\x20 - job_name: streampulse_streams\n    metrics_path: /probe\n    {credentials}\n    http_sd_configs:\n\
+        "\x20 - job_name: streampulse_streams\n    metrics_path: /probe\n    scrape_interval: 10s\n    {credentials}\n    http_sd_configs:\n\
          \x20     - {{url: \"http://{address}/api/sd\", refresh_interval: 1s, {credentials}}}\n    relabel_configs:\n\
          \x20     - {{source_labels: [__address__], target_label: __param_target}}\n\
          \x20     - {{source_labels: [__param_target], target_label: instance}}\n\

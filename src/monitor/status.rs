@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::broadcast;
@@ -48,6 +49,15 @@ pub struct LastProbe {
     pub at: Timestamp,
     /// What it found.
     pub report: Arc<ProbeReport>,
+}
+
+impl LastProbe {
+    /// Since it ended: what it found is as old as its picture or its failure, not as its beginning. After a clock that
+    /// was set back, it is as old as far back that was.
+    #[must_use]
+    pub fn age(&self, now: Timestamp) -> Duration {
+        now.duration_since(self.at).unsigned_abs().saturating_sub(self.report.latency)
+    }
 }
 
 /// What changed, for whoever listens.
@@ -225,5 +235,23 @@ impl StreamStatus {
             usual: None,
             tally: Tally::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::model::{Reason, Stage};
+
+    #[test]
+    fn a_report_is_as_old_as_its_end() {
+        let began: Timestamp = "2026-11-26T12:00:00Z".parse().unwrap();
+        let report = ProbeReport::failed(Stage::Describe, Reason::NotFound, "404", Duration::from_secs(2));
+        let last = LastProbe { at: began, report: Arc::new(report) };
+        let age = |seconds: i64| last.age(began + SignedDuration::from_secs(seconds)).as_secs();
+        assert_eq!([age(2), age(12), age(1)], [0, 10, 0]);
+        assert_eq!(age(-3_600), 3_598, "the clock was set back: not a new one for an hour");
     }
 }

@@ -52,9 +52,7 @@ async fn probe(call: Call) -> Result<Response, ApiError> {
     })?;
     let row = find(&call, &target).ok_or_else(|| ApiError::no_such_stream(&target))?;
     let now = call.web.parts.clock.now();
-    let is_fresh =
-        |last: &&crate::monitor::LastProbe| now.duration_since(last.at).unsigned_abs() <= row.stream.heartbeat;
-    let report = match row.last.as_ref().filter(is_fresh) {
+    let report = match row.last.as_ref().filter(|last| last.age(now) <= row.stream.heartbeat) {
         Some(last) => last.report.clone(),
         None => probe_now(&call, &row).await?,
     };
