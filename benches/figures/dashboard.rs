@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use streampulse::simulator::{SimulatedCamera, Start, clips};
+use streampulse::simulator::{Fault, SimulatedCamera, Start, clips};
 
 use crate::browser::{Browser, Finds as _, Size};
 use crate::machine::{idle, median};
@@ -44,8 +44,8 @@ const TRANSFERRED: &str = "const all = [...performance.getEntriesByType('navigat
     const streams = new Set(pictures.map(({ name }) => new URL(name).pathname)); \
     return [others.reduce((sum, { transferSize }) => sum + transferSize, 0), others.length, streams.size, shown.length]";
 
-/// First content, bytes and pictures of each view, while nothing is probed and while all are; then long tasks, for
-/// `seconds`.
+/// First content, bytes and pictures of each view, while nothing is probed and while all are; long tasks meanwhile, for
+/// `seconds`; and the same while every stream changes its state within two heartbeats.
 pub async fn of_a_thousand(seconds: u64) {
     // Small pictures that come at once: what is measured is the page, not who else wants the processor.
     let camera = |name| SimulatedCamera::rtsp(name, clips::gate()).start(Start::KeyframeFirst);
@@ -74,7 +74,16 @@ pub async fn of_a_thousand(seconds: u64) {
     let mut updates = Vec::new();
     for (view, name) in VIEWS {
         load(&browser, view, &format!("{name}, probed every {HEARTBEAT_SECONDS} s")).await;
-        updates.push((name, updates_of(&browser, seconds).await));
+        updates.push((name.to_owned(), updates_of(&browser, seconds).await));
+    }
+    for (index, (view, name)) in VIEWS.into_iter().enumerate() {
+        browser.open(&format!("/#/?view={view}")).await;
+        browser.run("window.scrollTo(0, innerHeight)", &[]).await;
+        settled(&browser).await;
+        let (fault, event) =
+            if index % 2 == 0 { (Some(Fault::Status(404)), "all go down") } else { (None, "all come back") };
+        thousand.all(fault).await;
+        updates.push((format!("{name}, {event}"), updates_of(&browser, seconds).await));
     }
     println!("\ntasks over 50 ms in {seconds} s of updates, each stream probed every {HEARTBEAT_SECONDS} s");
     println!(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use streampulse::simulator::{SimulatedCamera, Simulator, SimulatorOptions};
+use streampulse::simulator::{Fault, SimulatedCamera, Simulator, SimulatorOptions};
 use tempfile::TempDir;
 
 use crate::service::Service;
@@ -36,12 +36,21 @@ impl Thousand {
         configure(&self.simulator, &self.directory, heartbeat_seconds);
         tokio::time::sleep(WARM).await;
     }
+
+    /// From now on all of them answer so; as they were made without a fault.
+    pub async fn all(&self, fault: Option<Fault>) {
+        for name in self.simulator.names() {
+            self.simulator.set_fault(name, fault).await.unwrap();
+        }
+    }
 }
 
 fn configure(simulator: &Simulator, directory: &TempDir, heartbeat_seconds: u64) {
     let mut text = format!("heartbeat_seconds: {heartbeat_seconds}\nstreams:\n");
     for name in simulator.names() {
-        text.push_str(&format!("  - {{name: {name}, url: \"{}\"}}\n", simulator.url(name)));
+        // Each probe begins with the same picture.
+        let url = simulator.url(name);
+        text.push_str(&format!("  - {{name: {name}, url: \"{url}\", checks: {{frozen: false}}}}\n"));
     }
     std::fs::write(directory.path().join("config.yaml"), text).unwrap();
 }

@@ -12,7 +12,7 @@ const QUIET_MS = 8_000;
 const SILENT_MS = 30_000;
 const MAX_RETRY_MS = 30_000;
 // The list as a whole is looked at this often at most: cards follow their own streams at once.
-const LIST_EVERY_MS = 500;
+const LIST_EVERY_MS = 1000;
 
 /** Heartbeats in a strip. */
 export const HEARTBEATS = 40;
@@ -195,7 +195,7 @@ class Live {
     for (const listener of listeners) listener(what);
   }
 
-  // Many events come together; nobody sees more than two lists a second.
+  // Many events come together; nobody sees more than one list a second.
   tellList(now) {
     if (now) {
       clearTimeout(this.listTimer);
@@ -238,7 +238,7 @@ function useListener(set, take) {
   }, [set]);
 }
 
-/** The component is shown again when the list, the order or the connection changes: twice a second at most. */
+/** The component is shown again when the list, the order or the connection changes: once a second at most. */
 export function useList() {
   const [, again] = useReducer((n) => n + 1, 0);
   useListener(live.ofList, again);

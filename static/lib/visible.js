@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "./html.js";
 
-const MARGIN = "500px 0px";
+const MARGIN = "300px 0px";
 const watched = new WeakMap();
 
 const observer = new IntersectionObserver((entries) => {

@@ -124,10 +124,11 @@
     return [`${root.scrollWidth} px`, ...innermost(out).slice(0, 8).map((element) => element.outerHTML.slice(0, 160))];
   }
 
-  /** What has the focus, and whether that can be seen: by an outline of its own or of what it is in. */
+  /** What has the focus, and whether that can be seen: by an outline of its own, of the area that belongs to it, or of what it is in. */
   function focus() {
     const at = document.activeElement;
-    let seen = at === document.body;
+    const area = getComputedStyle(at, "::after");
+    let seen = at === document.body || (area.content !== "none" && area.outlineStyle !== "none");
     for (let one = at; one && !seen && at.matches(":focus-visible"); one = one.parentElement) {
       seen = getComputedStyle(one).outlineStyle !== "none";
     }

@@ -19,7 +19,7 @@ export function Card({ id }) {
   const place = useRef(null);
   const near = useNear(place);
   return html`<article class="card" ref=${place}>${near ? html`<${Filled} id=${id} place=${place} />`
-    : html`<div class="picture"></div><div class="body"><h2><a href=${link("streams", id)}>${live.streams.get(id)?.name}</a></h2></div>`}</article>`;
+    : html`<div class="picture"></div><div class="body far"><h2><a href=${link("streams", id)}>${live.streams.get(id)?.name}</a></h2></div>`}</article>`;
 }
 
 function Filled({ id, place }) {
