@@ -279,7 +279,8 @@ async fn a_stream_is_a_target_of_its_own() {
     let address = service.address();
     let credentials = format!("authorization: {{type: Bearer, credentials_file: \"{}\"}}", directory.display());
     let job = format!(
-        "\x20 - job_name: streampulse_streams\n    metrics_path: /probe\n    scrape_interval: 10s\n    {credentials}\n    http_sd_configs:\n\
+        "\x20 - job_name: streampulse_streams\n    metrics_path: /probe\n    scrape_interval: 10s\n    scrape_timeout: 10s\n\
+         \x20   {credentials}\n    http_sd_configs:\n\
          \x20     - {{url: \"http://{address}/api/sd\", refresh_interval: 1s, {credentials}}}\n    relabel_configs:\n\
          \x20     - {{source_labels: [__address__], target_label: __param_target}}\n\
          \x20     - {{source_labels: [__param_target], target_label: instance}}\n\
