@@ -35,12 +35,12 @@ export function Overview({ query }) {
     });
     return () => clearTimeout(more);
   });
-  // On a wall screen a few large cards make everything larger.
-  const few = live.loaded && streams.size <= FEW;
+  // A few cards on a wall screen make everything larger, the frame too.
+  const few = view === "cards" && streams.size > 0 && streams.size <= FEW;
   useLayoutEffect(() => {
-    document.documentElement.toggleAttribute("data-few", few && view === "cards");
+    document.documentElement.toggleAttribute("data-few", few);
     return () => document.documentElement.removeAttribute("data-few");
-  }, [few, view]);
+  }, [few]);
   // One element for each stream and view, made once: a list that is shown again costs only what moved.
   const made = useRef(new Map());
   if (!live.loaded) return html`<main><p class="waiting" role="status">${t.loading}</p></main>`;
@@ -74,7 +74,7 @@ export function Overview({ query }) {
         <p>${t.overview.nothingHint}</p>
         <button type="button" onClick=${() => set({ q: "", state: "", group: "", tag: "" })}>${t.overview.showAll}</button><//>`
       : view === "table" ? html`<${Table} rows=${show(Row)} sorted=${filter.sort} sort=${(sort) => set({ sort })} />`
-        : html`<section class="wall" data-view=${view} data-few=${few ? "" : null} aria-label=${t.overview.streams}>${show(Card)}</section>`}
+        : html`<section class="wall" data-view=${view} aria-label=${t.overview.streams}>${show(Card)}</section>`}
   </main>`;
 }
 

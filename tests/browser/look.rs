@@ -35,6 +35,8 @@ pub struct Size {
 pub const DESK: Size = Size { name: "desk", width_px: 1440, height_px: 900, is_phone: false };
 /// The smallest phone there is.
 pub const PHONE: Size = Size { name: "phone", width_px: 320, height_px: 640, is_phone: true };
+/// A screen on a wall.
+pub const WALL: Size = Size { name: "wall", width_px: 3840, height_px: 2160, is_phone: false };
 
 impl Browser {
     /// The colours that the system prefers.

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use driver::{Command, Driver};
-pub use look::{DESK, PHONE, Size, Theme};
+pub use look::{DESK, PHONE, Size, Theme, WALL};
 pub use shown::Finds;
 
 /// Every wait ends: this long is far more than anything here takes, and the test has failed then.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use streampulse::simulator::demo::{HEALTHY, demo_fleet};
 
 use super::*;
-use crate::browser::{DESK, Finds as _, PHONE, Theme};
+use crate::browser::{DESK, Finds as _, PHONE, Theme, WALL};
 
 /// Addresses behind `#`, the heading that each has, and the name of its pictures when they are wanted.
 const PAGES: &[(&str, &str, Option<&str>)] = &[
@@ -101,6 +101,24 @@ async fn every_page_can_be_used_by_everybody_in_light_colours_and_on_a_phone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_can_be_used_by_everybody_in_dark_colours_and_on_a_phone() {
     every_page(Theme::Dark).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_few_cards_fill_a_wall_screen_and_can_be_read_from_afar() {
+    let (_simulator, _site, service, mut browser) = fleet(Theme::Dark).await;
+    browser.size(WALL).await;
+    let letters = "return getComputedStyle(document.documentElement).fontSize === arguments[0]";
+    for (place, size) in [("/", "27px"), ("/?view=dense", "19px"), ("/", "27px"), ("/help", "19px")] {
+        browser.open(&format!("/#{place}")).await;
+        browser.until(&format!("letters of {size} at {place}"), letters, &[size.into()]).await;
+        browser.fits().await;
+        if place == "/" {
+            browser.link("Gate").seen().await;
+            browser.screenshot("overview").await;
+        }
+    }
+    browser.done().await;
+    assert_eq!(service.stop().0, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,8 +10,8 @@ import { nameOf, reasonTitle, titleOf } from "./words.js";
 
 const FEW = 20;
 const COLUMNS = ["stream", "now", "reason", "began", "joined", "left", "course"];
-// Longer than this, a time of day does not say which day.
-const DAY_MS = 20 * 3_600_000;
+// Up to so long, a time of day says which day.
+const TIME_ALONE_MS = 20 * 3_600_000;
 
 export function Streams({ incident }) {
   const [all, setAll] = useState(false);
@@ -22,7 +22,7 @@ export function Streams({ incident }) {
   const words = t.incidents.streamColumns;
   // What is the same for all of them is said above.
   const differ = members.some((member) => member.reason !== incident.reason);
-  const short = to - from < DAY_MS ? time : shortDateTime;
+  const short = to - from < TIME_ALONE_MS ? time : shortDateTime;
   return html`<section class="box inc-last"><h2>${t.incidents.affected}</h2>
     <table class="inc-table inc-members" role="table" aria-label=${t.incidents.affected}>
       <thead role="rowgroup"><tr role="row">${COLUMNS.filter((name) => differ || name !== "reason").map((name) => html`
