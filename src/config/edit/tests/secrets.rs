@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{FIXTURE, document, edit, set_of};
 use crate::config::edit::{Change, Document, Edit, EditError, Path};
+use crate::config::{keys, try_mqtt};
 
 /// None of these may be in anything that is shown.
 const SECRETS: [&str; 8] =
@@ -245,4 +246,45 @@ fn a_stored_password_goes_elsewhere_only_with_who_knows_it() {
     }
     // Whoever may read the file may move it.
     document.with_edits_of_its_owner(&[url()]).unwrap();
+}
+
+/// Two places decide it, on what is written and on what is meant: each key must be in both, or in none.
+#[test]
+fn a_test_message_and_an_edit_agree_on_what_is_another_broker() {
+    let base = json!({
+        "enabled": true, "host": "10.0.0.2", "port": 1, "ws_port": 2, "tls_port": 3, "tls_ws_port": 4, "use_tls": true,
+        "use_websocket": false, "tls_insecure": false, "ca_file": "/ca", "cert_file": "/cert", "key_file": "/key",
+        "username": "ann", "password": "br0ker", "client_id": "me", "topic": "a", "qos": 0, "retain": false,
+        "interval_seconds": 10, "api_status_url": "http://a/", "commands": false, "home_assistant": false, "images": false,
+        "node": "a",
+    });
+    let other = json!({
+        "enabled": false, "host": "10.0.0.66", "port": 11, "ws_port": 12, "tls_port": 13, "tls_ws_port": 14, "use_tls": false,
+        "use_websocket": true, "tls_insecure": true, "ca_file": "/ca2", "cert_file": "/cert2", "key_file": "/key2",
+        "username": "bob", "password": "***", "client_id": "you", "topic": "b", "qos": 1, "retain": true,
+        "interval_seconds": 20, "api_status_url": "http://b/", "commands": true, "home_assistant": true, "images": true,
+        "node": "b",
+    });
+    let text = json!({"mqtt": base}).to_string();
+    let document = document(&text);
+    let unchanged = document.with_text(text.as_bytes()).unwrap();
+    let mut moving = Vec::new();
+    for key in keys::MQTT {
+        let mut given = base.as_object().unwrap().clone();
+        given.insert("password".to_owned(), json!("***"));
+        given.insert((*key).to_owned(), other[*key].clone());
+        let with_stars = document.with_text(json!({"mqtt": given}).to_string().as_bytes());
+        let edited = document.with_edits(&[edit(&format!("mqtt.{key}"), Change::Set(other[*key].clone()))]);
+        let tried = try_mqtt(given, &unchanged.loaded().config);
+        let is_refused = tried.is_err();
+        assert_eq!(with_stars.is_err(), is_refused, "{key}: {tried:?}");
+        if *key != "password" {
+            assert_eq!(edited.is_err(), is_refused, "{key}: {tried:?}");
+        }
+        if is_refused {
+            moving.push(*key);
+        }
+    }
+    assert_eq!(moving.first(), Some(&"host"), "{moving:?}");
+    assert_eq!(moving.len(), 12, "{moving:?}");
 }
