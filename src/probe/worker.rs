@@ -6,6 +6,7 @@
 mod decoding;
 mod hardware;
 mod preview;
+mod rehearsal;
 mod report;
 mod travel;
 
@@ -28,6 +29,7 @@ use crate::model::{Stage, Transport};
 use decoding::{Decoded, Decoding, Job};
 use hardware::Opened;
 use preview::Wanted;
+use rehearsal::rehearse;
 use report::{Evidence, failed, failure, finish};
 use travel::travel;
 
@@ -64,6 +66,7 @@ pub fn run(duties: Duties) -> anyhow::Result<()> {
     let opened = if duties.with_hardware { Some(open_devices()?) } else { None };
     let layers = sandbox::enter()?;
     pipeline::init()?;
+    rehearse();
     let bank = opened.map(Opened::test);
     let mut reader = socket.try_clone()?;
     let worker = Arc::new(Worker {
