@@ -10,6 +10,7 @@ mod cases;
 mod handle;
 mod looks;
 mod maintenance;
+mod notices;
 mod recall;
 mod refusals;
 pub mod status;
@@ -39,6 +40,7 @@ use handle::Command;
 pub use handle::{MonitorError, MonitorHandle};
 use looks::Looks;
 use maintenance::Maintenance;
+use notices::Untold;
 use refusals::Refusals;
 pub use status::{Event, Figures, LastProbe, RECENT_HEARTBEATS, StatusTable, StreamStatus};
 pub use tally::Tally;
@@ -82,6 +84,7 @@ pub struct Monitor {
     looks: Looks,
     accounts: Accounts,
     cases: Cases,
+    untold: HashMap<StreamId, Untold>,
     maintenance: Maintenance,
     commands: (MonitorHandle, mpsc::Receiver<Command>),
     restoring: Restoring,
@@ -166,6 +169,7 @@ impl Monitor {
             looks: Looks::default(),
             accounts: Accounts::default(),
             cases: Cases::default(),
+            untold: HashMap::new(),
             maintenance: Maintenance::default(),
             commands: MonitorHandle::new(),
             restoring: Restoring::Not,

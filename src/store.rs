@@ -20,10 +20,12 @@ mod lock;
 mod looks;
 mod maintenance;
 mod migrations;
+mod outbox;
 mod owner;
 mod reader;
 mod record;
 mod refusals;
+mod retained_topics;
 mod retention;
 mod rollups;
 mod schema;
@@ -37,9 +39,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-use crate::model::{HealthState, Heartbeat, Incident, Span, StreamId, Transition};
+use crate::model::{HealthState, Heartbeat, Incident, Notice, Span, StreamId, Transition};
 
 pub use accounts::{TakenToken, UserChange, UserChanged};
 pub use audit::{AuditEntry, AuditQuery};
@@ -50,6 +52,7 @@ pub use import::{Counts, ImportError, ImportOptions, Imported, ImportedLog, Orig
 pub use incidents::{IncidentQuery, Remark};
 pub use latency::LatencyHour;
 pub use maintenance::Announced;
+pub use outbox::{Backlog, MAX_WAITING, Queued};
 pub use owner::give_to_owner;
 pub use refusals::look_for_refusals;
 pub use retention::{Pruned, Retention};
@@ -87,13 +90,23 @@ pub struct Record {
     pub spans: Vec<Span>,
     /// Incidents that are different now, whole.
     pub incidents: Vec<Incident>,
+    /// What is told of it, oldest first. Of incidents it is told of itself.
+    pub notices: Vec<Notice>,
 }
 
 impl Record {
     /// A heartbeat and the state after it, nothing else.
     pub fn of_heartbeat(stream: StreamId, heartbeat: Heartbeat, state: HealthState) -> Self {
         let heartbeat = Some(heartbeat);
-        Self { stream, heartbeat, state, transitions: Vec::new(), spans: Vec::new(), incidents: Vec::new() }
+        Self {
+            stream,
+            heartbeat,
+            state,
+            transitions: Vec::new(),
+            spans: Vec::new(),
+            incidents: Vec::new(),
+            notices: Vec::new(),
+        }
     }
 }
 
@@ -154,6 +167,7 @@ struct Inner {
     queue: mpsc::Sender<writer::Message>,
     readers: reader::Readers,
     alarm: writer::Alarm,
+    outbox: watch::Sender<u64>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -202,8 +216,9 @@ impl Store {
         let path = opened.path.clone();
         let readers = reader::Readers::new(path.clone());
         let alarm = writer::Alarm::default();
-        let (queue, thread) = writer::spawn(opened, alarm.clone())?;
-        Ok(Self { inner: Arc::new(Inner { path, queue, readers, alarm, thread: Mutex::new(Some(thread)) }) })
+        let outbox = watch::Sender::new(0);
+        let (queue, thread) = writer::spawn(opened, alarm.clone(), outbox.clone())?;
+        Ok(Self { inner: Arc::new(Inner { path, queue, readers, alarm, outbox, thread: Mutex::new(Some(thread)) }) })
     }
 
     /// Keeps what a probe found. Resolves when it is committed: with a transition at once and on the disk, otherwise
@@ -212,7 +227,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Failed`] (full disk, I/O): nothing of the record is kept, what was there before is.
     pub async fn record(&self, record: Record) -> Result<(), StoreError> {
-        let urgent = !record.transitions.is_empty() || !record.incidents.is_empty();
+        let urgent = !record.transitions.is_empty() || !record.incidents.is_empty() || !record.notices.is_empty();
         self.write(urgent, move |session| record::write(session, &record)).await
     }
 

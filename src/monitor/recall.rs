@@ -26,6 +26,7 @@ impl Monitor {
             None => StreamStatus::new(stream.clone(), now),
         });
         self.accounts.retain(|id| self.current.contains(id));
+        self.untold.retain(|id, _| self.current.contains(id));
         for stream in self.current.streams.iter().filter(|stream| !stream.enabled) {
             self.accounts.pause(&stream.id);
         }

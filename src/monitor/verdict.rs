@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::accounts::Counted;
+use super::notices::{self, Untold};
 use super::{
     Committed, Done, Event, FAILING_STORE_DEADLINE, Figures, LastProbe, Monitor, RECENT_HEARTBEATS, STORE_DEADLINE,
     StreamStatus, Work, cases, within, within_deadline,
@@ -30,6 +31,8 @@ pub(super) struct Verdict {
     record: Record,
     /// Without what the store failed to take before.
     counted: Counted,
+    /// Without what the store failed to take before.
+    transitions: Vec<Transition>,
     changed: Vec<Incident>,
     announced: Vec<Transition>,
     maintenance_until: Option<Timestamp>,
@@ -94,6 +97,8 @@ impl Monitor {
         let changed = transitions(&mut steps.iter().filter_map(|step| Some((step, step.transition?))));
         let announced = transitions(&mut steps.iter().filter_map(|step| Some((step, step.announce?))));
         let heartbeat = completed.map(|completed| heartbeat(completed, state.health));
+        let Untold { transitions: late, mut notices } = self.untold.remove(id).unwrap_or_default();
+        notices.extend(notices::of_steps(id, &row.state, &steps, report, now));
         let cases = self.cases.verdict(row, &state, report, now);
         let ended = state.health == Health::Unknown && row.state.health == Health::Maintenance;
         let recheck = if ended && completed.is_none() {
@@ -105,14 +110,16 @@ impl Monitor {
             stream: id.clone(),
             heartbeat,
             state,
-            transitions: changed,
+            transitions: late.into_iter().chain(changed.iter().cloned()).collect(),
             spans: counted.to_store.clone(),
             incidents: self.cases.take_unsaved(&cases.changed),
+            notices,
         };
         let verdict = Verdict {
             stream: id.clone(),
             record,
             counted,
+            transitions: changed,
             changed: cases.changed,
             announced,
             maintenance_until,
@@ -162,6 +169,10 @@ impl Monitor {
         if stored.is_err() {
             self.accounts.put_back(&id, verdict.counted.to_store.clone());
             self.cases.remember_unsaved(&verdict.record.incidents);
+            let Record { transitions, notices, .. } = &verdict.record;
+            if !transitions.is_empty() || !notices.is_empty() {
+                self.untold.insert(id.clone(), Untold::of(transitions.clone(), notices.clone()));
+            }
         }
         self.watch_store(stored);
         if let Some(row) = self.status.get(id.as_str()) {
@@ -179,7 +190,8 @@ impl Monitor {
     }
 
     fn tell(&mut self, row: &StreamStatus, completed: Option<Completed>, verdict: Verdict) {
-        let Verdict { stream: id, record, counted, changed, announced, maintenance_until, recheck } = verdict;
+        let Verdict { stream: id, record, counted, transitions, changed, announced, maintenance_until, recheck } =
+            verdict;
         let was_flapping = row.state.flap.active;
         let mut row = StreamStatus { state: record.state, maintenance_until, ..row.clone() };
         let is_flapping = row.state.flap.active;
@@ -187,7 +199,7 @@ impl Monitor {
         let reply = completed.and_then(|completed| enter(&mut row, completed, record.heartbeat));
         let report = row.last.as_ref().map(|last| last.report.clone());
         self.status.replace(row);
-        for transition in &record.transitions {
+        for transition in &transitions {
             let message = report.as_ref().map(|report| report.message()).unwrap_or_default();
             tracing::info!(stream = %id, from = transition.from.as_str(), to = transition.to.as_str(),
                 reason = transition.reason.as_str(), "{message}");

@@ -9,8 +9,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::codes::{health, health_code, reason, stage, stage_code, time};
 use super::record::{find_key, key};
 use super::writer::Session;
-use super::{LONGEST_PAGE, Store, StoreError};
-use crate::model::{Acknowledgement, Cause, Incident, Member, StreamId};
+use super::{LONGEST_PAGE, Store, StoreError, outbox};
+use crate::model::{Acknowledgement, Cause, Incident, Member, Notice, StreamId};
 
 /// Which incidents are wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -120,6 +120,17 @@ pub(super) fn put(session: &mut Session<'_>, incident: &Incident) -> rusqlite::R
     // From one stream to what several have in common.
     const IS_NEWER: &str =
         "instr('stream device subnet parent', excluded.cause) >= instr('stream device subnet parent', cause)";
+    let was_closed: Option<bool> = session
+        .connection
+        .prepare_cached("SELECT closed_ms IS NOT NULL FROM incidents WHERE id = ?1")?
+        .query_row([incident.id], |row| row.get(0))
+        .optional()?;
+    if was_closed.is_none() {
+        outbox::put(session, &Notice::IncidentOpened { incident: incident.id, at: incident.opened_at })?;
+    }
+    if let Some(at) = incident.closed_at.filter(|_| was_closed != Some(true)) {
+        outbox::put(session, &Notice::IncidentClosed { incident: incident.id, at })?;
+    }
     session
         .connection
         .prepare_cached(&format!(

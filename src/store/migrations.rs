@@ -1,7 +1,7 @@
 //! The tables, and how those of an earlier version become today's.
 
 /// One entry for each version, run in order from the database's `user_version` on. Never change one that was released.
-pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
+pub(super) const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6];
 
 /// Heartbeats come in the order of time and are never changed. With the time first in the key they fill page after page
 /// (23 bytes each, measured), and each commit touches one page rather than one for each stream. Rollups are ordered the
@@ -299,4 +299,29 @@ CREATE TABLE audit (
     details TEXT NOT NULL
 ) STRICT;
 CREATE INDEX audit_by_time ON audit (at_ms);
+";
+
+/// Notices on their way to sinks (MQTT, webhooks), and topics that a broker keeps something of ours for.
+///
+/// `notice`: [`crate::model::Notice`] in JSON. `delivered`: the newest `seq` of the outbox that the sink has delivered.
+/// `origin` tells notices of this database from those of another one.
+const VERSION_6: &str = "
+CREATE TABLE outbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_ms INTEGER NOT NULL,
+    key TEXT NOT NULL UNIQUE,
+    notice TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE sinks (
+    name TEXT PRIMARY KEY,
+    delivered INTEGER NOT NULL,
+    dropped INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE retained_topics (
+    topic TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO meta (key, value) VALUES ('origin', random() & 4294967295);
 ";

@@ -1,11 +1,11 @@
-//! Writing what a probe found: heartbeat, state, counts, time in each state, transitions, incidents.
+//! Writing what a probe found: heartbeat, state, counts, time in each state, transitions, incidents, and what is told of it.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::codes::{health_code, stage_code, time, verdict_code};
 use super::rollups::{self, MS_PER_HOUR};
 use super::writer::Session;
-use super::{Record, incidents};
+use super::{Record, incidents, outbox};
 use crate::model::span::WRONG_CLOCK_MS;
 use crate::model::{Heartbeat, Reason, Span, StreamId, Transition};
 
@@ -29,6 +29,9 @@ pub(super) fn write(session: &mut Session<'_>, record: &Record) -> rusqlite::Res
     }
     for transition in &record.transitions {
         insert_transition(connection, stream, transition)?;
+    }
+    for notice in &record.notices {
+        outbox::put(session, notice)?;
     }
     for incident in &record.incidents {
         incidents::put(session, incident)?;
@@ -146,10 +149,13 @@ pub(super) fn grow(connection: &Connection, stream: i64, span: &Span) -> rusqlit
     Ok(())
 }
 
+/// Once: a record that the monitor had given up may have been written all the same, and its transitions come again with the
+/// next.
 fn insert_transition(connection: &Connection, stream: i64, transition: &Transition) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO transitions (at_ms, stream, from_health, to_health, reason) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO transitions (at_ms, stream, from_health, to_health, reason) SELECT ?1, ?2, ?3, ?4, ?5
+             WHERE NOT EXISTS (SELECT 1 FROM transitions WHERE at_ms = ?1 AND stream = ?2 AND to_health = ?4)",
         )?
         .execute(params![
             transition.at.as_millisecond(),

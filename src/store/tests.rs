@@ -1,5 +1,6 @@
 mod accounts;
 mod migrations;
+mod outbox;
 mod register;
 mod rollups;
 
@@ -36,6 +37,7 @@ fn record(stream: &str, ms: i64, reason: Reason) -> Record {
         transitions: Vec::new(),
         spans: Vec::new(),
         incidents: Vec::new(),
+        notices: Vec::new(),
     }
 }
 
@@ -166,7 +168,9 @@ async fn a_heartbeat_costs_less_than_thirty_bytes() {
         let transaction = connection.transaction().unwrap();
         for (_, beat) in batch {
             let (keys, built_day) = (&mut keys, &mut built_day);
-            record::write(&mut writer::Session { connection: &transaction, keys, built_day }, beat).unwrap();
+            let has_notices = &mut false;
+            let session = &mut writer::Session { connection: &transaction, keys, built_day, has_notices };
+            record::write(session, beat).unwrap();
         }
         transaction.commit().unwrap();
     }

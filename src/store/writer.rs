@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::StoreError;
@@ -34,6 +34,8 @@ pub(super) struct Session<'a> {
     pub(super) keys: &'a mut HashMap<StreamId, i64>,
     /// The newest day that is summed up, once it was looked up.
     pub(super) built_day: &'a mut Option<i64>,
+    /// Set when there is something new in the outbox.
+    pub(super) has_notices: &'a mut bool,
 }
 
 /// What the writer is told.
@@ -98,7 +100,11 @@ impl Alarm {
 }
 
 /// Starts the thread. It ends at [`Message::Close`] or when nobody can send any more, and lets go of the lock then.
-pub(super) fn spawn(opened: Opened, alarm: Alarm) -> Result<(mpsc::Sender<Message>, JoinHandle<()>), StoreError> {
+pub(super) fn spawn(
+    opened: Opened,
+    alarm: Alarm,
+    outbox: watch::Sender<u64>,
+) -> Result<(mpsc::Sender<Message>, JoinHandle<()>), StoreError> {
     let path = opened.path.clone();
     let failed = |error: std::io::Error| StoreError::Failed { path: path.clone(), detail: error.to_string() };
     let (sender, queue) = mpsc::channel(QUEUE);
@@ -110,7 +116,7 @@ pub(super) fn spawn(opened: Opened, alarm: Alarm) -> Result<(mpsc::Sender<Messag
             let Opened { path, connection, lock } = opened;
             connection.set_prepared_statement_cache_capacity(STATEMENTS);
             let mut writer =
-                Writer { path, connection, queue, keys: HashMap::new(), built_day: None, alarm, full: false };
+                Writer { path, connection, queue, keys: HashMap::new(), built_day: None, alarm, outbox, full: false };
             while let Some(batch) = runtime.block_on(writer.gather()) {
                 writer.commit(batch);
             }
@@ -128,6 +134,8 @@ struct Writer {
     keys: HashMap<StreamId, i64>,
     built_day: Option<i64>,
     alarm: Alarm,
+    /// Counts the commits with something new in the outbox.
+    outbox: watch::Sender<u64>,
     /// The connection is at `synchronous=FULL`.
     full: bool,
 }
@@ -211,10 +219,12 @@ impl Writer {
         }
         let mut transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut outcomes = Vec::with_capacity(batch.jobs.len());
+        let mut has_notices = false;
         for job in &mut batch.jobs {
             let savepoint = transaction.savepoint()?;
             let (keys, built_day) = (&mut self.keys, &mut self.built_day);
-            let outcome = job.run(&mut Session { connection: &savepoint, keys, built_day });
+            let has_notices = &mut has_notices;
+            let outcome = job.run(&mut Session { connection: &savepoint, keys, built_day, has_notices });
             match &outcome {
                 Ok(()) => savepoint.commit()?,
                 Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
@@ -230,6 +240,9 @@ impl Writer {
             outcomes.push(outcome);
         }
         transaction.commit()?;
+        if has_notices {
+            self.outbox.send_modify(|count| *count += 1);
+        }
         Ok(outcomes)
     }
 

@@ -5,7 +5,7 @@ use crate::store::IncidentQuery;
 use crate::store::migrations::MIGRATIONS;
 
 /// What version 1 could hold, and the later ones besides.
-const CONTENT: [&str; 4] = [
+const CONTENT: [&str; 5] = [
     "INSERT INTO streams (key, id) VALUES (1, 'gate'), (2, 'yard');
      INSERT INTO heartbeats VALUES (1760011195000, 1, 3, 1, 12, 2), (1760011200000, 2, 0, 11, 40, 0);
      INSERT INTO stream_state VALUES (1, 2, 1760011197000, 3, 2, 0, 0, NULL), (2, 0, 1760011200000, 0, 0, 1, 0, 1760011200000);
@@ -19,6 +19,7 @@ const CONTENT: [&str; 4] = [
     "INSERT INTO refusals VALUES ('cam', 'admin', 77, 2, 1760011190000);",
     "INSERT INTO looks VALUES ('gate', '{}');",
     "INSERT INTO maintenance (streams, from_ms, until_ms, username) VALUES ('gate', 1760011200000, 1860011200000, 'ann');",
+    "INSERT INTO api_tokens (hash, name, role, created_ms, created_by) VALUES ('hash', 'grafana', 'viewer', 1760011200000, 'ann');",
 ];
 
 /// A database as `version` left it.
@@ -34,7 +35,7 @@ fn made_by(dir: &TempDir, version: usize) {
 
 #[tokio::test]
 async fn a_database_of_every_version_goes_on() {
-    assert_eq!(MIGRATIONS.len(), 5, "a new version needs its content here");
+    assert_eq!(MIGRATIONS.len(), CONTENT.len() + 1, "a new version needs its content here");
     for version in 1..MIGRATIONS.len() {
         let dir = TempDir::new().unwrap();
         made_by(&dir, version);
@@ -61,6 +62,7 @@ async fn a_database_of_every_version_goes_on() {
         assert_eq!(store.refusals().await.unwrap().len(), usize::from(version >= 2));
         assert_eq!(store.looks().await.unwrap().len(), usize::from(version >= 3));
         assert_eq!(store.announced(at_ms(0)).await.unwrap().len(), usize::from(version >= 4));
+        assert_eq!(store.api_tokens().await.unwrap().len(), usize::from(version >= 5));
 
         store.record(transition("gate", 5_000, Health::Down, Health::Up)).await.unwrap();
         store.close().await;

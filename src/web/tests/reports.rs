@@ -37,7 +37,15 @@ pub(super) async fn record_last_month(server: &Server) -> Month {
     ];
     let heartbeat = None;
     let state = HealthState::new(at(12));
-    let record = Record { stream: gate, heartbeat, state, transitions: vec![], spans, incidents: vec![incident] };
+    let record = Record {
+        stream: gate,
+        heartbeat,
+        state,
+        transitions: vec![],
+        spans,
+        incidents: vec![incident],
+        notices: vec![],
+    };
     server.store.record(record).await.unwrap();
     month
 }
