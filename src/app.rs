@@ -25,7 +25,7 @@ use crate::probe::Prober;
 use crate::probe::network::NetworkWatch;
 use crate::probe::pool::{Pool, PoolOptions};
 use crate::schedule::{self, SchedulerHandle};
-use crate::sinks::mqtt::{MqttHandle, Publisher, send_test_message};
+use crate::sinks::mqtt::{self, MqttHandle, Publisher, send_test_message};
 use crate::store::Store;
 use crate::web::{self, FirstPassword, Tls, WebParts};
 
@@ -184,7 +184,14 @@ impl Parts {
         let monitor_handle = monitor.handle();
         tasks.spawn("monitor", monitor.run(results, CancellationToken::new()));
 
-        let publisher = Publisher::new(self.config.clone(), status.clone(), self.clock.clone(), self.mqtt.clone());
+        let read = mqtt::Parts {
+            status: status.clone(),
+            store: self.store.clone(),
+            scheduler: handle.clone(),
+            monitor: monitor_handle.clone(),
+            clock: self.clock.clone(),
+        };
+        let publisher = Publisher::new(self.config.clone(), read, self.mqtt.clone());
         tasks.spawn("mqtt", publisher.run(tasks.rest.clone()));
 
         let (pool, mqtt) = (self.pool.clone(), self.mqtt.clone());

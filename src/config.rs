@@ -27,7 +27,7 @@ pub use environment::Overrides;
 pub use load::{Loaded, load, load_with, parse};
 pub use problem::{Problem, Problems};
 pub use sentinel::Sentinel;
-pub use settings::{Config, Device, Hardware, Metrics, Mqtt, Probe, Storage, Web, WebTls};
+pub use settings::{Config, Device, Hardware, Metrics, Mqtt, MqttProtocol, Probe, Storage, Web, WebTls};
 pub use trial::{try_mqtt, try_stream};
 pub use watch::{ReloadStatus, WatchHandle, Watcher, watch};
 

@@ -60,6 +60,10 @@ pub struct Mqtt {
     pub connected: Option<bool>,
     /// Messages that a broker has got.
     pub published_total: u64,
+    /// Events that wait for the broker.
+    pub queued: u64,
+    /// Events that it will never get, because it was away for too long.
+    pub dropped_total: u64,
 }
 
 impl Metrics {
@@ -99,11 +103,15 @@ impl Metrics {
             samples.put(&f::WORKER_RESTARTS, &[], float(restarts_total));
         }
         if let Some(mqtt) = &self.mqtt {
-            let Mqtt { connected, published_total } = mqtt();
+            let Mqtt { connected, published_total, queued, dropped_total } = mqtt();
             if let Some(connected) = connected {
                 samples.put(&f::MQTT_CONNECTED, &[], f64::from(connected));
             }
             samples.put(&f::MQTT_PUBLISHED, &[], float(published_total));
+            if connected.is_some() {
+                samples.put(&f::MQTT_QUEUED, &[], float(queued));
+                samples.put(&f::MQTT_DROPPED, &[], float(dropped_total));
+            }
         }
         samples.put(&f::BUILD, &[env!("CARGO_PKG_VERSION")], 1.0);
         samples.put(&f::RELOAD, &[], f64::from(self.reload_successful.load(Ordering::Relaxed)));

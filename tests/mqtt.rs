@@ -90,10 +90,10 @@ fn the_status_goes_by_each_transport_and_settings_change_while_it_runs() {
     assert_eq!(metric(&service, "streampulse_mqtt_connected"), None);
 
     for (n, (scheme, listener, topic, more)) in [
-        ("mqtt", 0, "t/tcp", json!({"qos": 0})),
+        ("mqtt", 0, "t/tcp", json!({"qos": 0, "protocol": 5})),
         ("mqtts", 1, "t/tls", json!({"use_tls": true, "cert_file": cert_file, "key_file": key_file, "qos": 1})),
         ("ws", 2, "t/ws", json!({"use_websocket": true, "qos": 2})),
-        ("wss", 3, "t/wss", json!({"use_websocket": true, "use_tls": true, "qos": 1, "retain": true})),
+        ("wss", 3, "t/wss", json!({"use_websocket": true, "use_tls": true, "qos": 1, "retain": true, "protocol": "5"})),
     ]
     .into_iter()
     .enumerate()
@@ -245,7 +245,7 @@ fn wrong_ways(site: &Path, authority: &Authority, broker: &Broker, untrusted: &B
         (change(json!({"use_websocket": true, "ws_port": broker.port(0)})), "connect", "a WebSocket", "mqtt.ws_port"),
         (plain(answering(b"SSH-2.0-OpenSSH\r\n")), "login", "is no MQTT broker", "mqtt.port"),
         (plain(answering(b"HTTP/1.1 400 Bad Request\r\n\r\n")), "login", "is a web server", "mqtt.use_websocket"),
-        (plain(answering(&[0x20, 2, 0, 1])), "login", "does not speak MQTT 3.1.1", "update"),
+        (plain(answering(&[0x20, 2, 0, 1])), "login", "does not speak the MQTT version", "mqtt.protocol"),
         (plain(answering(&[0x20, 2, 0, 2])), "login", "refuses the client id", "mqtt.client_id"),
         (plain(answering(&[0x20, 2, 0, 3])), "login", "not available", "log"),
         (plain(answering(&[0x20, 2, 0, 0])), "publish", "does not acknowledge", "log"),

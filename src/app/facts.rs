@@ -24,7 +24,8 @@ pub fn workers(pool: &Pool) -> Workers {
 
 /// What `/metrics` says of MQTT.
 pub fn mqtt(mqtt: &MqttHandle) -> Mqtt {
-    Mqtt { connected: mqtt.is_connected(), published_total: mqtt.published_total() }
+    let (queued, dropped_total) = mqtt.backlog();
+    Mqtt { connected: mqtt.is_connected(), published_total: mqtt.published_total(), queued, dropped_total }
 }
 
 /// Workers, the network and the last reading of the configuration file, for `/api/health`.

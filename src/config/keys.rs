@@ -59,6 +59,7 @@ pub const MQTT: &[&str] = &[
     "username",
     "password",
     "client_id",
+    "protocol",
     "topic",
     "qos",
     "retain",

@@ -11,7 +11,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use super::keys;
 use super::reader::{Range, Rule, Section, shown_text};
 use super::sentinel::Sentinel;
-use super::settings::{Device, Hardware, Metrics, Mqtt, Probe, Storage, Web, WebTls};
+use super::settings::{Device, Hardware, Metrics, Mqtt, MqttProtocol, Probe, Storage, Web, WebTls};
 use super::suggest::nearest;
 use crate::model::{Secret, Stream};
 
@@ -70,6 +70,7 @@ pub(super) fn mqtt(root: &Section<'_>) -> Mqtt {
         username: text("username"),
         password: section.secret("password").map(Secret::new),
         client_id: text("client_id"),
+        protocol: mqtt_protocol(&section),
         topic: text("topic").unwrap_or(default.topic),
         qos: section.integer("qos", default.qos.into(), Range::whole(0, 2), Rule::Original) as u8,
         retain: flag("retain", default.retain),
@@ -108,6 +109,17 @@ pub(super) fn mqtt(root: &Section<'_>) -> Mqtt {
         section.missing(missing, "a client certificate needs both cert_file and key_file");
     }
     mqtt
+}
+
+fn mqtt_protocol(section: &Section<'_>) -> MqttProtocol {
+    match section.text("protocol") {
+        None | Some("3.1.1" | "3" | "4") => MqttProtocol::V3_1_1,
+        Some("5" | "5.0") => MqttProtocol::V5,
+        Some(other) => {
+            section.problem("protocol", format!("unknown version {}; write 3.1.1 or 5", shown_text(other)));
+            MqttProtocol::default()
+        }
+    }
 }
 
 /// What is wrong with the broker's host; it is not shown, for people write accounts in addresses.

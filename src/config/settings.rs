@@ -97,6 +97,8 @@ pub struct Mqtt {
     pub password: Option<Secret>,
     /// Empty in the file means one made from the host name.
     pub client_id: Option<String>,
+    /// Default 3.1.1.
+    pub protocol: MqttProtocol,
     /// Topic of the original's blob, default `stream_monitor/status`.
     pub topic: String,
     /// 0, 1 or 2, default 0.
@@ -113,6 +115,16 @@ pub struct Mqtt {
     pub images: bool,
     /// Default: the host name.
     pub node: Option<String>,
+}
+
+/// The version of MQTT.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MqttProtocol {
+    /// MQTT 3.1.1 (ISO/IEC 20922), which every broker speaks.
+    #[default]
+    V3_1_1,
+    /// MQTT 5: a broker says why it does not take a message.
+    V5,
 }
 
 /// `web:`
@@ -259,6 +271,7 @@ impl Default for Mqtt {
             username: None,
             password: None,
             client_id: None,
+            protocol: MqttProtocol::default(),
             topic: "stream_monitor/status".to_owned(),
             qos: 0,
             retain: false,

@@ -113,7 +113,7 @@ fn the_default_files_examples_are_good() {
         .collect();
     let authority = authority_file();
     let text = lines.join("\n").replace("/etc/streampulse/camera-ca.pem", &authority.path().display().to_string());
-    assert_eq!(warnings(&text), ["line 96: devices[0].host: no stream is on this host"]);
+    assert_eq!(warnings(&text), ["line 97: devices[0].host: no stream is on this host"]);
     let config = good(&text);
     let yard = config.stream("yard").unwrap();
     assert_eq!(yard.credentials.as_ref().unwrap().password.expose(), "p@ss/word#1");

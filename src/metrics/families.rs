@@ -88,6 +88,8 @@ families! {
     WORKER_RESTARTS = Counter "streampulse_worker_restarts_total" [] "Probe worker processes that had to be replaced";
     MQTT_CONNECTED = Gauge "streampulse_mqtt_connected" [] "1 while the MQTT broker has us, 0 while not, absent while MQTT is off";
     MQTT_PUBLISHED = Counter "streampulse_mqtt_published_total" [] "Messages that the MQTT broker has got";
+    MQTT_QUEUED = Gauge "streampulse_mqtt_queued" [] "Events that wait for the MQTT broker, absent while MQTT is off";
+    MQTT_DROPPED = Counter "streampulse_mqtt_dropped_total" [] "Events that the MQTT broker will never get because it was away for too long, absent while MQTT is off";
     RECORDING = Gauge "streampulse_recording" [] "1 while heartbeats are stored, 0 while the disk does not take them";
     BUILD = Gauge "streampulse_build_info" ["version"] "Always 1; the version is a label";
     RELOAD = Gauge "streampulse_config_last_reload_successful" [] "1 when the configuration on disk is the one in use";

@@ -131,13 +131,26 @@ fn our_own_names() {
 #[test]
 fn mqtt_is_absent_while_it_is_off() {
     let told = |connected| {
-        let metrics = metrics(&cameras(&["Gate"])).with_mqtt(move || Mqtt { connected, published_total: 7 });
+        let metrics = metrics(&cameras(&["Gate"])).with_mqtt(move || Mqtt {
+            connected,
+            published_total: 7,
+            queued: 3,
+            dropped_total: 2,
+        });
         let text = metrics.render();
         lines(&text).into_iter().filter(|line| line.contains("_mqtt_")).map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(told(None), ["streampulse_mqtt_published_total 7"]);
     assert_eq!(told(Some(false))[0], "streampulse_mqtt_connected 0");
-    assert_eq!(told(Some(true)), ["streampulse_mqtt_connected 1", "streampulse_mqtt_published_total 7"]);
+    assert_eq!(
+        told(Some(true)),
+        [
+            "streampulse_mqtt_connected 1",
+            "streampulse_mqtt_published_total 7",
+            "streampulse_mqtt_queued 3",
+            "streampulse_mqtt_dropped_total 2"
+        ]
+    );
 }
 
 #[test]

@@ -1,27 +1,69 @@
-//! MQTT: the status of all streams goes to a broker. The only place that names `rumqttc`.
+//! MQTT: how every stream is, what happens to it, and the original's message go to a broker. The only place that names
+//! `rumqttc`.
 //!
-//! Of `rumqttc` it is the codec and the protocol's state that are used; the connection is made here, stage by stage, so
-//! that what fails can be named, and a message can be followed to its acknowledgement.
+//! Of `rumqttc` it is the codecs that are used; the connection is made here, stage by stage, so that what fails can be
+//! named, and a message can be followed to its acknowledgement.
 //!
 //! | files | what |
 //! |---|---|
 //! | [`broker`] | which broker, by which of the four transports, under which name |
 //! | [`dial`], [`tls`] | the way there: resolve, connect, TLS, WebSocket |
-//! | [`wire`], [`session`] | packets over it; signing in, messages and their acknowledgements, goodbye |
+//! | [`packet`], [`wire`] | packets of both versions of MQTT, over it |
+//! | [`session`], [`in_flight`] | signing in, messages and their acknowledgements, goodbye |
 //! | [`failure`] | what may go wrong, in words, with the next step |
-//! | [`publisher`], [`handle`] | the task that follows the configuration; how it stands, for others |
+//! | [`topics`], [`payload`] | where what is published, and what it holds |
+//! | [`board`] | retained topics: the newest wins |
+//! | [`feed`] | events from the outbox: each arrives, in order |
+//! | [`outlet`] | all of that, whichever connection carries it |
+//! | [`command`] | what may be asked of us, and how often |
+//! | [`publisher`], [`connected`], [`handle`] | the task that follows the configuration; while a broker has us; how it stands, for others |
 //! | [`trial`] | one message to settings that are perhaps not saved |
 
+mod board;
 mod broker;
+mod command;
+mod connected;
 mod dial;
 mod failure;
+mod feed;
 mod handle;
+mod in_flight;
+mod outlet;
+mod packet;
+mod payload;
 mod publisher;
 mod session;
 mod tls;
+mod topics;
 mod trial;
 mod wire;
 
 pub use handle::MqttHandle;
 pub use publisher::Publisher;
 pub use trial::send_test_message;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::monitor::{MonitorHandle, StatusTable};
+use crate::schedule::SchedulerHandle;
+use crate::store::Store;
+
+/// Something that goes on beside the connection.
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What is read, and asked, on behalf of a broker.
+#[derive(Clone)]
+pub struct Parts {
+    /// How every stream is.
+    pub status: StatusTable,
+    /// The outbox.
+    pub store: Store,
+    /// Takes commands to probe.
+    pub scheduler: SchedulerHandle,
+    /// Takes announced work.
+    pub monitor: MonitorHandle,
+    /// The time of messages.
+    pub clock: Arc<dyn Clock>,
+}

@@ -115,6 +115,29 @@ impl Broker {
         self.process = None;
     }
 
+    /// Ends it in order: what it keeps is on its disk.
+    pub fn stop(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.end();
+        }
+    }
+
+    /// Starts it again after [`Self::stop`].
+    pub fn begin_again(&mut self) {
+        assert!(self.begin(), "the port is taken");
+    }
+
+    /// A client whose subscription the broker keeps while either is away.
+    pub fn subscribe_for_good(&self, topic: &str) -> Subscriber {
+        let mut command = Command::new("sh");
+        let port = self.port(0).to_string();
+        command.args(["-c", "exec mosquitto_sub \"$@\" >&2", "sh", "-h", "127.0.0.1", "-p", &port, "-t", topic]);
+        command.args(["-q", "1", "-i", "keeper", "-c", "-F", "%r %q %t %p"]);
+        let subscriber = Subscriber(Process::spawn(command));
+        self.wait_for_log("Sending SUBACK to keeper", 1);
+        subscriber
+    }
+
     /// Starts it again, on the same ports.
     pub fn restart(&mut self) {
         self.process = None;
@@ -152,6 +175,8 @@ pub struct Received {
     pub retained: bool,
     pub qos: u8,
     pub topic: String,
+    pub text: String,
+    /// Null, where the message is no JSON.
     pub json: Value,
 }
 
@@ -160,6 +185,11 @@ impl Subscriber {
     pub fn wait_for(&self, wanted: impl Fn(&Received) -> bool) -> Received {
         let found = self.0.log.find(|text| text.lines().filter_map(received).find(&wanted));
         found.unwrap_or_else(|| panic!("mosquitto_sub ended:\n{}", self.0.log.text()))
+    }
+
+    /// Every message that came so far.
+    pub fn all(&self) -> Vec<Received> {
+        self.0.log.text().lines().filter_map(received).collect()
     }
 
     /// What came so far.
@@ -174,5 +204,6 @@ fn received(line: &str) -> Option<Received> {
     let retained = parts.next()? == "1";
     let qos = parts.next()?.parse().ok()?;
     let topic = parts.next()?.to_owned();
-    Some(Received { retained, qos, topic, json: serde_json::from_str(parts.next()?).ok()? })
+    let text = parts.next()?.to_owned();
+    Some(Received { retained, qos, topic, json: serde_json::from_str(&text).unwrap_or_default(), text })
 }

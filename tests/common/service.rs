@@ -212,6 +212,13 @@ impl Process {
         Self { child, log, reader: Some(reader) }
     }
 
+    /// SIGTERM, and its end.
+    pub(super) fn end(mut self) {
+        let pid = rustix::process::Pid::from_raw(self.child.id() as i32).expect("a process id");
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("signal");
+        self.wait();
+    }
+
     /// The address of a service that runs, or `None` when it has ended.
     fn started(&self) -> Option<SocketAddr> {
         self.log.find(|text| {

@@ -36,6 +36,7 @@ pub(crate) fn config(streams: Vec<Stream>) -> Config {
             username: None,
             password: None,
             client_id: None,
+            protocol: config::MqttProtocol::V3_1_1,
             topic: "stream_monitor/status".to_owned(),
             qos: 0,
             retain: false,

@@ -75,6 +75,11 @@ pub(super) fn client_id(mqtt: &Mqtt) -> String {
     mqtt.client_id.clone().unwrap_or_else(|| format!("streampulse-{}", host_name()))
 }
 
+/// The name of this service in topics.
+pub(super) fn node(mqtt: &Mqtt) -> String {
+    mqtt.node.clone().unwrap_or_else(host_name)
+}
+
 /// The name of this machine, as far as it may stand in a topic.
 pub(super) fn host_name() -> String {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();

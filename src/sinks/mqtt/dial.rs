@@ -18,8 +18,9 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use super::broker::Broker;
 use super::failure::{Failure, Fault, Stage};
+use super::packet::Version;
 use super::tls::{self, OwnCertificate};
-use super::wire::{Carrier, Duplex, Lost, MAX_INCOMING_BYTES, Wire};
+use super::wire::{Carrier, Duplex, Lost, MAX_WEBSOCKET_BYTES, Wire};
 use crate::config::Mqtt;
 use crate::probe::classify::End;
 use crate::probe::resolve::resolve;
@@ -66,7 +67,7 @@ pub(super) async fn dial(mqtt: &Mqtt, broker: &Broker, deadline: Instant) -> Res
     } else {
         Carrier::Plain(stream)
     };
-    Ok(Dialled { wire: Wire::new(carrier), own_certificate, own_authority })
+    Ok(Dialled { wire: Wire::new(carrier, Version::of(mqtt)), own_certificate, own_authority })
 }
 
 async fn tls_client(mqtt: &Mqtt, deadline: Instant) -> Result<tls::Client, Failure> {
@@ -172,7 +173,7 @@ async fn upgrade(broker: &Broker, stream: Box<dyn Duplex>) -> Result<Carrier, La
     let mut request = request.map_err(|_| Lapse::Fault(Fault::NameUnknown))?;
     // MQTT 3.1.1, section 6.
     request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("mqtt"));
-    let limit = Some(MAX_INCOMING_BYTES * 2);
+    let limit = Some(MAX_WEBSOCKET_BYTES);
     let config = WebSocketConfig::default().max_message_size(limit).max_frame_size(limit).read_buffer_size(16 * 1024);
     let error = match client_async_with_config(request, stream, Some(config)).await {
         Ok((socket, _)) => return Ok(Carrier::WebSocket(Box::new(socket))),

@@ -97,6 +97,14 @@ pub(super) enum Fault {
     Silent,
     /// The broker takes messages and does not say so.
     NotAcknowledged,
+    /// MQTT 5: the broker does not take this message: topic and reason.
+    NotTaken { topic: String, why: String },
+    /// MQTT 5: the broker hangs up, and says why.
+    Dismissed(String),
+    /// MQTT 5: the broker keeps no message.
+    NoRetain,
+    /// MQTT 5: the broker takes no message of this QoS.
+    QosRefused(u8),
 }
 
 /// What happened, and where.
@@ -230,8 +238,8 @@ impl Failure {
             ),
             (Fault::NotMqtt, _) => (format!("What answers at {at} is no MQTT broker."), format!("{place}.")),
             (Fault::VersionRefused, _) => (
-                "The broker does not speak MQTT 3.1.1.".into(),
-                "Allow that version in the broker's settings, or update it.".into(),
+                "The broker does not speak the MQTT version of mqtt.protocol.".into(),
+                "Set mqtt.protocol to the other one (3.1.1 or 5), or allow this one in the broker's settings.".into(),
             ),
             (Fault::ClientIdRefused(id), _) => (
                 format!("The broker refuses the client id {id}."),
@@ -276,6 +284,22 @@ impl Failure {
             (Fault::TooLarge(bytes), _) => (
                 format!("The message of {bytes} bytes is larger than MQTT allows."),
                 "Watch fewer streams with one service.".into(),
+            ),
+            (Fault::NotTaken { topic, why }, _) => (
+                format!("The broker does not take a message to {topic}: {why}."),
+                "Let its access list allow this user to write there.".into(),
+            ),
+            (Fault::Dismissed(why), _) => (
+                format!("The broker hangs up: {why}."),
+                "Look into the broker's log; a session that is taken over is another client with the same client id.".into(),
+            ),
+            (Fault::NoRetain, _) => (
+                "The broker keeps no retained messages, which the state of a stream is.".into(),
+                "Switch them on in the broker's settings (Mosquitto: retain_available true).".into(),
+            ),
+            (Fault::QosRefused(qos), _) => (
+                format!("The broker takes no messages of QoS {qos}."),
+                "Let it take QoS 1, with which state and events are sent, and set mqtt.qos to what it takes.".into(),
             ),
             (Fault::Silent, _) => (
                 "The broker does not answer any more.".into(),

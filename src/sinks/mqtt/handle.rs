@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::store::Backlog;
+
 /// What the connection is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum State {
@@ -38,6 +40,7 @@ struct Inner {
     problem: Option<(String, String)>,
     published_total: u64,
     last_published_at: Option<Timestamp>,
+    backlog: Backlog,
 }
 
 /// How it stands. Cloning it is cheap and shares it.
@@ -62,6 +65,9 @@ impl MqttHandle {
             "next_step": next_step,
             "published_total": inner.published_total,
             "last_published_at": inner.last_published_at,
+            "events_waiting": inner.backlog.waiting,
+            "events_dropped_total": inner.backlog.dropped_total,
+            "oldest_event_at": inner.backlog.oldest,
         })
     }
 
@@ -91,6 +97,16 @@ impl MqttHandle {
         let is_new = inner.problem.as_ref() != Some(&problem);
         inner.problem = Some(problem);
         is_new
+    }
+
+    /// Events that wait for the broker, and those that were dropped because it was away for too long.
+    pub fn backlog(&self) -> (u64, u64) {
+        let backlog = self.inner().backlog;
+        (backlog.waiting, backlog.dropped_total)
+    }
+
+    pub(super) fn waiting(&self, backlog: Backlog) {
+        self.inner().backlog = backlog;
     }
 
     pub(super) fn published(&self, messages: usize, now: Timestamp) {

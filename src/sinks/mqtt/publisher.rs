@@ -1,4 +1,4 @@
-//! The task: follows the configuration, keeps the connection, publishes the status at the interval.
+//! The task: follows the configuration and keeps the connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,14 +7,16 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::broker::{Broker, client_id};
+use super::Parts;
+use super::broker::{Broker, client_id, node};
+use super::connected::Connected;
 use super::failure::Failure;
+use super::feed::SINK;
 use super::handle::{MqttHandle, State};
-use super::session::{Message, Session};
+use super::outlet::Outlet;
+use super::session::Session;
 use crate::backoff::Backoff;
-use crate::clock::Clock;
 use crate::config::{Config, Mqtt};
-use crate::monitor::{StatusTable, status_json};
 
 /// For a whole connection, from the name to the broker's welcome.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(15);
@@ -23,17 +25,18 @@ const LONGEST_RETRY: Duration = Duration::from_secs(30);
 /// A connection that held so long was a good one: the next begins at the first delay again. Two services of one client
 /// id would put each other out as fast as they can.
 const GOOD: Duration = Duration::from_secs(30);
+/// How often what waits is counted.
+const COUNT_EVERY: Duration = Duration::from_secs(5);
 
-/// Publishes what the status table says.
+/// Publishes what the status table and the outbox have.
 pub struct Publisher {
     config: watch::Receiver<Arc<Config>>,
-    status: StatusTable,
-    clock: Arc<dyn Clock>,
+    parts: Parts,
     handle: MqttHandle,
 }
 
 /// Why a connection, or the wait for one, is over.
-enum End {
+pub(super) enum End {
     Cancelled,
     OtherSettings,
     Failed(Failure),
@@ -41,25 +44,32 @@ enum End {
 
 impl Publisher {
     /// It does nothing before [`Self::run`]; `handle` says how the connection stands.
-    pub fn new(
-        config: watch::Receiver<Arc<Config>>,
-        status: StatusTable,
-        clock: Arc<dyn Clock>,
-        handle: MqttHandle,
-    ) -> Self {
-        Self { config, status, clock, handle }
+    pub fn new(config: watch::Receiver<Arc<Config>>, parts: Parts, handle: MqttHandle) -> Self {
+        Self { config, parts, handle }
     }
 
     /// Publishes until `cancel`, then says goodbye.
     pub async fn run(mut self, cancel: CancellationToken) {
+        let count = count_waiting(self.parts.clone(), self.handle.clone());
+        tokio::select! {
+            () = self.follow(&cancel) => {}
+            () = count => {}
+        }
+    }
+
+    async fn follow(&mut self, cancel: &CancellationToken) {
         loop {
             let mqtt = self.config.borrow_and_update().mqtt.clone();
             let broker = Broker::of(&mqtt);
             let end = if mqtt.enabled {
-                self.handle.set(State::Connecting, broker.to_string(), self.clock.now());
-                self.keep_connected(&mqtt, &broker, &cancel).await
+                self.handle.set(State::Connecting, broker.to_string(), self.parts.clock.now());
+                self.keep_connected(&mqtt, &broker, cancel).await
             } else {
-                self.handle.set(State::Off, broker.to_string(), self.clock.now());
+                self.handle.set(State::Off, broker.to_string(), self.parts.clock.now());
+                // Nobody waits for events any more.
+                if let Err(error) = self.parts.store.close_sinks(SINK, Vec::new()).await {
+                    tracing::warn!(%error, "events for MQTT are kept although it is switched off");
+                }
                 tokio::select! {
                     () = cancel.cancelled() => End::Cancelled,
                     () = other_settings(&mut self.config, &mqtt) => End::OtherSettings,
@@ -79,34 +89,48 @@ impl Publisher {
                  the messages; name the broker's authority as mqtt.ca_file instead"
             );
         }
+        // Before the first connection: what happens until then waits for it.
+        if let Err(error) = self.parts.store.open_sink(SINK).await {
+            tracing::warn!(%error, "events for MQTT are not kept yet");
+        }
         let client_id = client_id(mqtt);
+        let mut outlet = Outlet::new(self.parts.clone(), mqtt, &node(mqtt));
+        let will = outlet.status("offline");
         let mut backoff = Backoff::new(FIRST_RETRY, LONGEST_RETRY);
         loop {
             let deadline = Instant::now() + CONNECT_DEADLINE;
             let opened = tokio::select! {
                 () = cancel.cancelled() => return End::Cancelled,
                 () = other_settings(&mut self.config, mqtt) => return End::OtherSettings,
-                opened = Session::open(mqtt, broker, &client_id, deadline) => opened,
+                opened = Session::open(mqtt, broker, &client_id, Some(&will), deadline) => opened,
             };
             let failure = match opened {
                 Err(failure) => failure,
                 Ok(session) => {
                     tracing::info!("connected to the MQTT broker {broker}");
-                    self.handle.set(State::Connected, broker.to_string(), self.clock.now());
+                    self.handle.set(State::Connected, broker.to_string(), self.parts.clock.now());
                     let begun = Instant::now();
-                    match self.publish(session, mqtt, cancel).await {
-                        End::Failed(failure) => {
-                            if begun.elapsed() >= GOOD {
-                                backoff.reset();
-                            }
-                            failure
+                    let (parts, handle) = (&self.parts, &self.handle);
+                    let mut connected = Connected { session, outlet: &mut outlet, parts, mqtt, handle };
+                    let end = connected.run(&mut self.config, cancel).await;
+                    let failure = match end {
+                        End::Failed(failure) => failure,
+                        end => {
+                            let stays = matches!(end, End::OtherSettings) && self.stays_at(broker, mqtt);
+                            connected.close((!stays).then_some("stopped")).await;
+                            outlet.forget_cleared().await;
+                            return end;
                         }
-                        end => return end,
+                    };
+                    outlet.forget_cleared().await;
+                    if begun.elapsed() >= GOOD {
+                        backoff.reset();
                     }
+                    failure
                 }
             };
             let (problem, next_step) = failure.words(broker);
-            if self.handle.fail((problem.clone(), next_step.clone()), self.clock.now()) {
+            if self.handle.fail((problem.clone(), next_step.clone()), self.parts.clock.now()) {
                 tracing::warn!("MQTT broker {broker}: {problem} {next_step}");
             }
             // An error comes at once: without this wait it would come again and again.
@@ -118,44 +142,36 @@ impl Publisher {
         }
     }
 
-    /// Until the connection is lost, `cancel` or other settings. Only the first is without a goodbye.
-    async fn publish(&mut self, mut session: Session, mqtt: &Mqtt, cancel: &CancellationToken) -> End {
-        let mut ticks = interval(mqtt.interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let end = loop {
-            tokio::select! {
-                () = cancel.cancelled() => break End::Cancelled,
-                () = other_settings(&mut self.config, mqtt) => break End::OtherSettings,
-                _ = ticks.tick() => {
-                    // One that is still on the way would only be followed by a newer one: the newest is what counts.
-                    if !session.is_idle() {
-                        continue;
-                    }
-                    let message = Message {
-                        topic: mqtt.topic.clone(),
-                        payload: status_json::for_others(&self.status).into(),
-                        qos: mqtt.qos,
-                        retain: mqtt.retain,
-                    };
-                    if let Err(failure) = session.publish(message) {
-                        break End::Failed(failure);
-                    }
-                }
-                sent = session.next() => match sent {
-                    Ok(messages) => self.handle.published(messages, self.clock.now()),
-                    Err(failure) => break End::Failed(failure),
-                },
-            }
-        };
-        if !matches!(end, End::Failed(_)) {
-            session.close().await;
+    /// Whether the new settings lead to the same topics of the same broker: then nobody there need think that we stopped.
+    fn stays_at(&self, broker: &Broker, mqtt: &Mqtt) -> bool {
+        let new = &self.config.borrow().mqtt;
+        new.enabled && Broker::of(new) == *broker && node(new) == node(mqtt)
+    }
+}
+
+/// Says now and then how much waits, and once what was dropped.
+async fn count_waiting(parts: Parts, handle: MqttHandle) {
+    let mut ticks = interval(COUNT_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told = None;
+    loop {
+        ticks.tick().await;
+        let Ok(backlog) = parts.store.backlog(SINK).await else { continue };
+        let backlog = backlog.unwrap_or_default();
+        if told.is_some_and(|told| backlog.dropped_total > told) {
+            tracing::warn!(
+                "the MQTT broker is away for too long: {} events were dropped, the oldest that waits is of {}",
+                backlog.dropped_total,
+                backlog.oldest.map(|at| at.to_string()).unwrap_or_default(),
+            );
         }
-        end
+        told = Some(backlog.dropped_total);
+        handle.waiting(backlog);
     }
 }
 
 /// Returns when the configuration has other settings for MQTT.
-async fn other_settings(config: &mut watch::Receiver<Arc<Config>>, mqtt: &Mqtt) {
+pub(super) async fn other_settings(config: &mut watch::Receiver<Arc<Config>>, mqtt: &Mqtt) {
     loop {
         if config.changed().await.is_err() {
             // Nobody changes it any more: the service ends.

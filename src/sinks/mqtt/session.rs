@@ -1,60 +1,64 @@
-//! A broker that lets us in: messages to it, their acknowledgements, pings, and the goodbye.
+//! A broker that lets us in: messages to it, their acknowledgements, what it sends us, pings, and the goodbye.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rumqttc::mqttbytes::QoS;
-use rumqttc::mqttbytes::v4::{ConnAck, Connect, ConnectReturnCode, Login, Packet, PingReq, Publish};
-use rumqttc::{MqttState, Request, StateError};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::broker::Broker;
 use super::dial::{Dialled, dial, of_broken, of_closed};
 use super::failure::{Failure, Fault, Stage};
+use super::in_flight::InFlight;
+use super::packet::{Connect, Incoming, Limits, Message, Outgoing, Refusal};
 use super::tls::OwnCertificate;
 use super::wire::{Lost, Wire};
 use crate::config::Mqtt;
 
 /// What the broker is told; it gives a client up after one and a half times that.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// A ping that is not answered until the next one: the broker is gone.
-const PING_EVERY: Duration = Duration::from_secs(15);
 /// For a message to go, and for its acknowledgement to come.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// For the goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
-/// Messages that may wait for their acknowledgement at once; the next one is not taken.
-const MAX_IN_FLIGHT: u16 = 64;
 
-/// One message.
-pub(super) struct Message {
-    pub(super) topic: String,
-    pub(super) payload: Bytes,
-    /// 0, 1 or 2.
-    pub(super) qos: u8,
-    pub(super) retain: bool,
+/// A message that was taken, to know it again when it is delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Ticket(pub(super) u64);
+
+/// What came of waiting.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Happened {
+    /// The broker has these.
+    Delivered(Vec<Ticket>),
+    /// Somebody wrote to a topic that was subscribed to.
+    Message { topic: String, payload: Bytes, retain: bool },
+    /// Somebody wrote more than anybody has to say there.
+    Oversized,
+    /// The broker answered the subscription.
+    Subscribed { is_granted: bool },
 }
 
 /// A connection to a broker that let us in.
 pub(super) struct Session {
     wire: Wire,
-    /// Packet ids, and the exchanges of QoS 2.
-    state: MqttState,
+    in_flight: InFlight,
     own_certificate: Option<Arc<OwnCertificate>>,
     own_authority: bool,
+    limits: Limits,
+    next_ticket: u64,
     /// Messages of QoS 0 that are to go.
-    unsent: usize,
-    /// Packet ids of those that are not acknowledged, and until when they must be, oldest first.
-    unacknowledged: VecDeque<(u16, Instant)>,
+    unsent: Vec<Ticket>,
     /// Until when what is to go must have gone.
     flush_until: Option<Instant>,
+    /// A ping that is not answered until the next one: the broker is gone.
+    ping_every: Duration,
     ping_at: Instant,
+    awaits_pong: bool,
 }
 
 impl Session {
-    /// Dials and signs in, all of it before the deadline.
+    /// Dials and signs in, all of it before the deadline. The broker publishes `will` when it loses us without a goodbye.
     ///
     /// # Errors
     /// The stage that failed, and how.
@@ -62,51 +66,69 @@ impl Session {
         mqtt: &Mqtt,
         broker: &Broker,
         client_id: &str,
+        will: Option<&Message>,
         deadline: Instant,
     ) -> Result<Self, Failure> {
         let Dialled { wire, own_certificate, own_authority } = dial(mqtt, broker, deadline).await?;
         let mut session = Self {
             wire,
-            state: MqttState::new(MAX_IN_FLIGHT, false),
+            in_flight: InFlight::default(),
             own_certificate,
             own_authority,
-            unsent: 0,
-            unacknowledged: VecDeque::new(),
+            limits: Limits::default(),
+            next_ticket: 0,
+            unsent: Vec::new(),
             flush_until: None,
-            ping_at: Instant::now() + PING_EVERY,
+            ping_every: KEEP_ALIVE / 2,
+            ping_at: Instant::now() + KEEP_ALIVE / 2,
+            awaits_pong: false,
         };
-        let answer = timeout_at(deadline, session.sign_in(mqtt, client_id)).await;
-        let ConnAck { code, .. } = answer.unwrap_or_else(|_| Err(Failure::at(Stage::Login, Fault::Late)))?;
-        let refused = match code {
-            ConnectReturnCode::Success => return Ok(session),
-            ConnectReturnCode::RefusedProtocolVersion => Fault::VersionRefused,
-            ConnectReturnCode::BadClientId => Fault::ClientIdRefused(client_id.to_owned()),
-            ConnectReturnCode::ServiceUnavailable => Fault::Unavailable,
-            ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => {
-                Fault::LoginRefused { with_user: mqtt.username.is_some() }
+        let answer = timeout_at(deadline, session.sign_in(mqtt, client_id, will)).await;
+        let answer = answer.unwrap_or_else(|_| Err(Failure::at(Stage::Login, Fault::Late)))?;
+        let refused = match answer {
+            Ok(limits) => {
+                session.respect(limits);
+                return Ok(session);
             }
+            Err(Refusal::Version) => Fault::VersionRefused,
+            Err(Refusal::ClientId) => Fault::ClientIdRefused(client_id.to_owned()),
+            Err(Refusal::Unavailable) => Fault::Unavailable,
+            Err(Refusal::Login) => Fault::LoginRefused { with_user: mqtt.username.is_some() },
         };
         Err(Failure::at(Stage::Login, refused))
     }
 
-    async fn sign_in(&mut self, mqtt: &Mqtt, client_id: &str) -> Result<ConnAck, Failure> {
-        let mut connect = Connect::new(client_id);
-        connect.keep_alive = KEEP_ALIVE.as_secs() as u16;
-        // MQTT 3.1.1, 3.1.2.9: no password without a user.
-        connect.login = mqtt.username.as_deref().map(|username| {
+    async fn sign_in(
+        &mut self,
+        mqtt: &Mqtt,
+        client_id: &str,
+        will: Option<&Message>,
+    ) -> Result<Result<Limits, Refusal>, Failure> {
+        let login = mqtt.username.as_deref().map(|username| {
             let password = mqtt.password.as_ref().map(|password| password.expose()).unwrap_or_default();
-            Login::new(username, password)
+            (username, password)
         });
+        let keep_alive_seconds = KEEP_ALIVE.as_secs() as u16;
         let answered = async {
-            self.wire.put(&Packet::Connect(connect))?;
+            self.wire.put(&Outgoing::Connect(Connect { client_id, keep_alive_seconds, login, will }))?;
             self.wire.flush().await?;
             self.wire.read().await
         };
         match answered.await {
-            Ok(Packet::ConnAck(answer)) => Ok(answer),
+            Ok(Incoming::ConnAck(answer)) => Ok(answer),
             // Not shown: some other server may have said back what we sent.
             Ok(_) => Err(Failure::at(Stage::Login, Fault::NotMqtt)),
             Err(lost) => Err(self.lost(Stage::Login, lost)),
+        }
+    }
+
+    fn respect(&mut self, limits: Limits) {
+        self.limits = limits;
+        self.wire.limit(limits.max_packet_bytes);
+        self.in_flight.limit(limits.in_flight);
+        if let Some(seconds) = limits.keep_alive_seconds.filter(|seconds| *seconds > 0) {
+            self.ping_every = self.ping_every.min(Duration::from_secs(seconds.into()) / 2);
+            self.ping_at = Instant::now() + self.ping_every;
         }
     }
 
@@ -127,69 +149,74 @@ impl Session {
 
     /// True while nothing waits to go or to be acknowledged.
     pub(super) fn is_idle(&self) -> bool {
-        self.unsent == 0 && self.unacknowledged.is_empty()
+        self.unsent.is_empty() && self.in_flight.is_empty()
+    }
+
+    /// Whether the next message of QoS 1 or 2 may be taken.
+    pub(super) fn has_room(&self) -> bool {
+        self.in_flight.has_room()
     }
 
     /// Takes a message; [`Self::next`] sends it. It never waits.
     ///
     /// # Errors
-    /// When the message is too large, or too many are not acknowledged.
-    pub(super) fn publish(&mut self, message: Message) -> Result<(), Failure> {
-        if self.unacknowledged.len() >= usize::from(MAX_IN_FLIGHT) {
-            return Err(Failure::at(Stage::Publish, Fault::NotAcknowledged));
-        }
-        let qos = match message.qos {
-            0 => QoS::AtMostOnce,
-            1 => QoS::AtLeastOnce,
-            _ => QoS::ExactlyOnce,
+    /// When the message is larger, or of another kind, than the broker takes, or too many are not acknowledged.
+    pub(super) fn publish(&mut self, message: Message) -> Result<Ticket, Failure> {
+        let refused = if message.qos > self.limits.max_qos {
+            Some(Fault::QosRefused(message.qos))
+        } else if message.retain && !self.limits.may_retain {
+            Some(Fault::NoRetain)
+        } else {
+            None
         };
-        let mut publish = Publish::new(message.topic, qos, message.payload);
-        publish.retain = message.retain;
-        self.request(Request::Publish(publish))
-    }
-
-    fn request(&mut self, request: Request) -> Result<(), Failure> {
-        let made = self.state.handle_outgoing_packet(request);
-        // Of its own notes on what happens, none is needed here.
-        self.state.events.clear();
-        // A packet id that is in use: the broker acknowledges out of order, and not that one.
-        let stuck = || Failure::at(Stage::Publish, Fault::NotAcknowledged);
-        let packet = made.map_err(|error| self.violated(error))?.ok_or_else(stuck)?;
-        match &packet {
-            Packet::Publish(publish) if publish.qos == QoS::AtMostOnce => self.unsent += 1,
-            Packet::Publish(publish) => self.unacknowledged.push_back((publish.pkid, Instant::now() + PATIENCE)),
-            _ => {}
+        if let Some(fault) = refused {
+            return Err(Failure::at(Stage::Publish, fault));
         }
-        self.put(&packet)
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        if message.qos == 0 {
+            self.put(&Outgoing::Publish { message: &message, packet_id: 0 })?;
+            self.unsent.push(ticket);
+        } else {
+            let stuck = || Failure::at(Stage::Publish, Fault::NotAcknowledged);
+            let packet_id =
+                self.in_flight.begin(ticket, &message.topic, Instant::now() + PATIENCE).ok_or_else(stuck)?;
+            self.put(&Outgoing::Publish { message: &message, packet_id })?;
+        }
+        Ok(ticket)
     }
 
-    fn put(&mut self, packet: &Packet) -> Result<(), Failure> {
+    /// Asks for what is written to these topics from now on; [`Happened::Subscribed`] is the answer.
+    ///
+    /// # Errors
+    /// When the packet is too large, or too much is not acknowledged.
+    pub(super) fn subscribe(&mut self, filters: &[String]) -> Result<(), Failure> {
+        let stuck = || Failure::at(Stage::Publish, Fault::NotAcknowledged);
+        let packet_id = self.in_flight.begin_subscription(Instant::now() + PATIENCE).ok_or_else(stuck)?;
+        self.put(&Outgoing::Subscribe { packet_id, filters })
+    }
+
+    fn put(&mut self, packet: &Outgoing<'_>) -> Result<(), Failure> {
         self.flush_until.get_or_insert_with(|| Instant::now() + PATIENCE);
         self.wire.put(packet).map_err(|lost| self.lost(Stage::Publish, lost))
     }
 
-    fn violated(&self, error: StateError) -> Failure {
-        let fault = if matches!(error, StateError::AwaitPingResp) { Fault::Silent } else { Fault::NotMqtt };
-        Failure::at(Stage::Publish, fault)
-    }
-
-    /// Keeps the connection going until messages are with the broker: how many. It can be broken off at any time and
-    /// begun again.
+    /// Keeps the connection going until something happens. It can be broken off at any time and begun again.
     ///
     /// # Errors
-    /// When the connection is lost.
-    pub(super) async fn next(&mut self) -> Result<usize, Failure> {
+    /// When the connection is lost, or the broker does not take a message.
+    pub(super) async fn next(&mut self) -> Result<Happened, Failure> {
         loop {
             if let Some(until) = self.flush_until {
                 let flushed = timeout_at(until, self.wire.flush()).await;
                 let flushed = flushed.map_err(|_| Failure::at(Stage::Publish, Fault::Silent))?;
                 flushed.map_err(|lost| self.lost(Stage::Publish, lost))?;
                 self.flush_until = None;
-                if self.unsent > 0 {
-                    return Ok(std::mem::take(&mut self.unsent));
+                if !self.unsent.is_empty() {
+                    return Ok(Happened::Delivered(std::mem::take(&mut self.unsent)));
                 }
             }
-            let patience = self.unacknowledged.front().map(|(_, until)| *until);
+            let patience = self.in_flight.oldest();
             let wake = patience.unwrap_or(self.ping_at).min(self.ping_at);
             let packet = tokio::select! {
                 packet = self.wire.read() => Some(packet),
@@ -198,44 +225,67 @@ impl Session {
             match packet {
                 Some(packet) => {
                     let packet = packet.map_err(|lost| self.lost(Stage::Publish, lost))?;
-                    let acknowledged = self.take(packet)?;
-                    if acknowledged > 0 {
-                        return Ok(acknowledged);
+                    if let Some(happened) = self.take(packet)? {
+                        return Ok(happened);
                     }
                 }
                 None if patience.is_some_and(|until| until <= Instant::now()) => {
                     return Err(Failure::at(Stage::Publish, Fault::NotAcknowledged));
                 }
+                None if self.awaits_pong => return Err(Failure::at(Stage::Publish, Fault::Silent)),
                 None => {
-                    self.ping_at = Instant::now() + PING_EVERY;
-                    self.request(Request::PingReq(PingReq))?;
+                    self.ping_at = Instant::now() + self.ping_every;
+                    self.awaits_pong = true;
+                    self.put(&Outgoing::PingReq)?;
                 }
             }
         }
     }
 
-    /// Takes what the broker sent; how many messages it acknowledges.
-    fn take(&mut self, packet: Packet) -> Result<usize, Failure> {
-        let done = match &packet {
-            Packet::PubAck(ack) => Some(ack.pkid),
-            Packet::PubComp(done) => Some(done.pkid),
-            _ => None,
-        };
-        let answer = self.state.handle_incoming_packet(packet);
-        self.state.events.clear();
-        if let Some(answer) = answer.map_err(|error| self.violated(error))? {
-            self.put(&answer)?;
+    fn take(&mut self, packet: Incoming) -> Result<Option<Happened>, Failure> {
+        let violated = || Failure::at(Stage::Publish, Fault::NotMqtt);
+        match packet {
+            Incoming::PubAck { packet_id, refused } => {
+                let (ticket, topic) = self.in_flight.acknowledge(packet_id).ok_or_else(violated)?;
+                taken(topic, refused)?;
+                Ok(Some(Happened::Delivered(vec![ticket])))
+            }
+            // MQTT 3.1.1, 4.3.3: it is the receiver's now; the id is free when it has forgotten it.
+            Incoming::PubRec { packet_id, refused } => {
+                taken(self.in_flight.topic(packet_id).ok_or_else(violated)?, refused)?;
+                self.put(&Outgoing::PubRel { packet_id })?;
+                Ok(None)
+            }
+            Incoming::PubComp { packet_id } => {
+                let (ticket, _) = self.in_flight.acknowledge(packet_id).ok_or_else(violated)?;
+                Ok(Some(Happened::Delivered(vec![ticket])))
+            }
+            Incoming::SubAck { packet_id, is_granted } => {
+                self.in_flight.subscribed(packet_id).then_some(()).ok_or_else(violated)?;
+                Ok(Some(Happened::Subscribed { is_granted }))
+            }
+            Incoming::Publish { topic, payload, retain } => Ok(Some(Happened::Message { topic, payload, retain })),
+            Incoming::Oversized => Ok(Some(Happened::Oversized)),
+            Incoming::PingResp => {
+                self.awaits_pong = false;
+                Ok(None)
+            }
+            Incoming::Disconnect { why } => Err(Failure::at(Stage::Publish, Fault::Dismissed(why))),
+            Incoming::ConnAck(_) | Incoming::Other => Err(violated()),
         }
-        let before = self.unacknowledged.len();
-        self.unacknowledged.retain(|(packet_id, _)| Some(*packet_id) != done);
-        Ok(before - self.unacknowledged.len())
     }
 
-    /// Says goodbye, so that the broker knows that nothing went wrong.
+    /// Says goodbye, so that the broker knows that nothing went wrong. What was taken before still goes.
     pub(super) async fn close(mut self) {
-        // What is to go has its time, too: it is on the way.
-        if self.wire.put(&Packet::Disconnect).is_ok() {
+        if self.wire.put(&Outgoing::Disconnect).is_ok() {
             let _ = timeout(GOODBYE, self.wire.close()).await;
         }
+    }
+}
+
+fn taken(topic: String, refused: Option<String>) -> Result<(), Failure> {
+    match refused {
+        None => Ok(()),
+        Some(why) => Err(Failure::at(Stage::Publish, Fault::NotTaken { topic, why })),
     }
 }

@@ -8,7 +8,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::broker::{Broker, client_id, host_name};
 use super::failure::{Failure, Fault, Stage};
-use super::session::{Message, Session};
+use super::packet::Message;
+use super::session::Session;
 use crate::clock::Clock;
 use crate::config::Mqtt;
 use crate::model::stage::to_ms;
@@ -51,7 +52,7 @@ async fn sent(
     // Under its own name it would put out the connection that is there.
     let number = getrandom::u32().unwrap_or_default() % 10_000;
     let client_id = format!("{}-test-{number:04}", client_id(mqtt));
-    let mut session = Session::open(mqtt, broker, &client_id, deadline).await?;
+    let mut session = Session::open(mqtt, broker, &client_id, None, deadline).await?;
     let payload = json!({
         "test": true,
         "from": concat!("StreamPulse ", env!("CARGO_PKG_VERSION")),

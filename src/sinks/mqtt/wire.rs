@@ -5,15 +5,17 @@ use std::io;
 
 use bytes::{Buf as _, BytesMut};
 use futures_util::{SinkExt as _, StreamExt as _};
-use rumqttc::mqttbytes::v4::Packet;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{self, Message};
 
-/// A broker sends acknowledgements only, for now.
-pub(super) const MAX_INCOMING_BYTES: usize = 64 * 1024;
-/// What `/api/status` of 50,000 streams has.
-const MAX_OUTGOING_BYTES: usize = 16 * 1024 * 1024;
+use super::packet::{Incoming, Outgoing, TooLarge, Unread, Version, oversized};
+
+/// A message of a WebSocket is held whole before it is looked into: the largest that somebody may send to a topic of ours
+/// without putting us out. A packet of MQTT beside that is passed over piece by piece, whatever its length.
+pub(super) const MAX_WEBSOCKET_BYTES: usize = 16 * 1024 * 1024;
+/// Room for what one read brings.
+const READ_BYTES: usize = 8 * 1024;
 /// The first byte of a broker's first packet (MQTT 3.1.1, 3.2.1).
 const CONNACK: u8 = 0x20;
 /// The first byte of a record of TLS (RFC 8446, 5.1); the second is 3.
@@ -77,26 +79,41 @@ impl From<tungstenite::Error> for Lost {
 /// be broken off at any time and begun again.
 pub(super) struct Wire {
     carrier: Carrier,
+    version: Version,
+    /// The broker takes no larger packet.
+    max_packet_bytes: usize,
     incoming: BytesMut,
     outgoing: BytesMut,
+    /// Bytes to come of a message that is passed over.
+    to_skip: usize,
     has_spoken: bool,
 }
 
 impl Wire {
-    pub(super) fn new(carrier: Carrier) -> Self {
-        Self { carrier, incoming: BytesMut::new(), outgoing: BytesMut::new(), has_spoken: false }
+    pub(super) fn new(carrier: Carrier, version: Version) -> Self {
+        Self {
+            carrier,
+            version,
+            max_packet_bytes: usize::MAX,
+            incoming: BytesMut::new(),
+            outgoing: BytesMut::new(),
+            to_skip: 0,
+            has_spoken: false,
+        }
+    }
+
+    /// From now on no larger packet goes.
+    pub(super) fn limit(&mut self, max_packet_bytes: usize) {
+        self.max_packet_bytes = max_packet_bytes;
     }
 
     /// Puts a packet behind those that are to go.
     ///
     /// # Errors
     /// When it is too large; then nothing of it goes.
-    pub(super) fn put(&mut self, packet: &Packet) -> Result<(), Lost> {
-        let before = self.outgoing.len();
-        packet.write(&mut self.outgoing, MAX_OUTGOING_BYTES).map(drop).map_err(|_| {
-            self.outgoing.truncate(before);
-            Lost::TooLarge(packet.size())
-        })
+    pub(super) fn put(&mut self, packet: &Outgoing<'_>) -> Result<(), Lost> {
+        let written = self.version.write(packet, self.max_packet_bytes, &mut self.outgoing);
+        written.map_err(|TooLarge(bytes)| Lost::TooLarge(bytes))
     }
 
     /// Sends what is to go.
@@ -123,13 +140,14 @@ impl Wire {
     }
 
     /// The next packet.
-    pub(super) async fn read(&mut self) -> Result<Packet, Lost> {
+    pub(super) async fn read(&mut self) -> Result<Incoming, Lost> {
         loop {
             if let Some(packet) = self.take()? {
                 return Ok(packet);
             }
             match &mut self.carrier {
                 Carrier::Plain(stream) => {
+                    self.incoming.reserve(READ_BYTES);
                     if stream.read_buf(&mut self.incoming).await? == 0 {
                         return Err(Lost::Closed);
                     }
@@ -146,7 +164,7 @@ impl Wire {
     }
 
     /// A packet of what came, when it is whole.
-    fn take(&mut self) -> Result<Option<Packet>, Lost> {
+    fn take(&mut self) -> Result<Option<Incoming>, Lost> {
         if !self.has_spoken {
             match &self.incoming[..] {
                 [] | [CONNACK, ..] => {}
@@ -158,13 +176,22 @@ impl Wire {
                 _ => return Err(Lost::Garbage),
             }
         }
-        match Packet::read(&mut self.incoming, MAX_INCOMING_BYTES) {
+        if self.to_skip == 0 && self.has_spoken {
+            self.to_skip = oversized(&self.incoming).unwrap_or(0);
+        }
+        if self.to_skip > 0 {
+            let here = self.to_skip.min(self.incoming.len());
+            self.incoming.advance(here);
+            self.to_skip -= here;
+            return Ok((self.to_skip == 0).then_some(Incoming::Oversized));
+        }
+        match self.version.read(&mut self.incoming) {
             Ok(packet) => {
                 self.has_spoken = true;
                 Ok(Some(packet))
             }
-            Err(rumqttc::mqttbytes::Error::InsufficientBytes(_)) => Ok(None),
-            Err(_) => Err(Lost::Garbage),
+            Err(Unread::Incomplete) => Ok(None),
+            Err(Unread::Garbage) => Err(Lost::Garbage),
         }
     }
 
@@ -189,14 +216,12 @@ impl Wire {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt as _;
-    use rumqttc::mqttbytes::v4::PubAck;
-
     use super::*;
+    use futures_util::FutureExt as _;
 
     fn pair() -> (Wire, tokio::io::DuplexStream) {
         let (ours, theirs) = tokio::io::duplex(16);
-        (Wire::new(Carrier::Plain(Box::new(ours))), theirs)
+        (Wire::new(Carrier::Plain(Box::new(ours)), Version::V3), theirs)
     }
 
     #[tokio::test]
@@ -209,9 +234,9 @@ mod tests {
             }
             theirs
         });
-        assert!(matches!(wire.read().await.unwrap(), Packet::ConnAck(_)));
-        assert_eq!(wire.read().await.unwrap(), Packet::PubAck(PubAck::new(7)));
-        assert_eq!(wire.read().await.unwrap(), Packet::PingResp);
+        assert!(matches!(wire.read().await.unwrap(), Incoming::ConnAck(Ok(_))));
+        assert_eq!(wire.read().await.unwrap(), Incoming::PubAck { packet_id: 7, refused: None });
+        assert_eq!(wire.read().await.unwrap(), Incoming::PingResp);
         drop(sent.await.unwrap());
         assert!(matches!(wire.read().await, Err(Lost::Closed)));
     }
@@ -239,7 +264,7 @@ mod tests {
     async fn a_flush_that_was_broken_off_goes_on_where_it_was() {
         let (mut wire, mut theirs) = pair();
         for packet_id in 1..=20 {
-            wire.put(&Packet::PubAck(PubAck::new(packet_id))).unwrap();
+            wire.put(&Outgoing::PubRel { packet_id }).unwrap();
         }
         // Sixteen bytes fit into the pipe, and then it waits.
         assert!(wire.flush().now_or_never().is_none());
@@ -247,6 +272,26 @@ mod tests {
         let mut bytes = [0; 80];
         theirs.read_exact(&mut bytes).await.unwrap();
         rest.await.unwrap().unwrap();
-        assert!(bytes.chunks(4).enumerate().all(|(i, packet)| packet == [0x40, 2, 0, i as u8 + 1]), "{bytes:?}");
+        assert!(bytes.chunks(4).enumerate().all(|(i, packet)| packet == [0x62, 2, 0, i as u8 + 1]), "{bytes:?}");
+    }
+
+    #[tokio::test]
+    async fn a_message_that_is_too_long_is_passed_over_without_being_held() {
+        let (mut wire, mut theirs) = pair();
+        let sent = tokio::spawn(async move {
+            theirs.write_all(&[0x20, 2, 0, 0]).await.unwrap();
+            // Ten megabytes to `a`.
+            theirs.write_all(&[0x30, 0x83, 0xad, 0xe2, 0x04, 0, 1, b'a']).await.unwrap();
+            for _ in 0..10_000 {
+                theirs.write_all(&[b'x'; 1_000]).await.unwrap();
+            }
+            theirs.write_all(&[0x40, 2, 0, 7]).await.unwrap();
+            theirs
+        });
+        assert!(matches!(wire.read().await.unwrap(), Incoming::ConnAck(Ok(_))));
+        assert_eq!(wire.read().await.unwrap(), Incoming::Oversized);
+        assert_eq!(wire.read().await.unwrap(), Incoming::PubAck { packet_id: 7, refused: None });
+        assert!(wire.incoming.capacity() < 100_000, "{}", wire.incoming.capacity());
+        drop(sent.await.unwrap());
     }
 }

@@ -256,14 +256,14 @@ fn a_test_message_and_an_edit_agree_on_what_is_another_broker() {
         "use_websocket": false, "tls_insecure": false, "ca_file": "/ca", "cert_file": "/cert", "key_file": "/key",
         "username": "ann", "password": "br0ker", "client_id": "me", "topic": "a", "qos": 0, "retain": false,
         "interval_seconds": 10, "api_status_url": "http://a/", "commands": false, "home_assistant": false, "images": false,
-        "node": "a",
+        "node": "a", "protocol": "3.1.1",
     });
     let other = json!({
         "enabled": false, "host": "10.0.0.66", "port": 11, "ws_port": 12, "tls_port": 13, "tls_ws_port": 14, "use_tls": false,
         "use_websocket": true, "tls_insecure": true, "ca_file": "/ca2", "cert_file": "/cert2", "key_file": "/key2",
         "username": "bob", "password": "***", "client_id": "you", "topic": "b", "qos": 1, "retain": true,
         "interval_seconds": 20, "api_status_url": "http://b/", "commands": true, "home_assistant": true, "images": true,
-        "node": "b",
+        "node": "b", "protocol": "5",
     });
     let text = json!({"mqtt": base}).to_string();
     let document = document(&text);
