@@ -2,6 +2,7 @@
 
 mod config;
 mod import;
+mod mqtt_watch;
 mod password;
 mod probe;
 mod serve;
@@ -83,6 +84,8 @@ enum Command {
         #[command(subcommand)]
         command: token::TokenCommand,
     },
+    /// Show what arrives at the MQTT broker of the configuration: whether it is reached, and what this service and others send.
+    MqttWatch(mqtt_watch::MqttWatchArguments),
     /// Probe cameras for a monitor (internal).
     #[command(hide = true)]
     Worker {
@@ -222,6 +225,7 @@ pub fn run() -> u8 {
         Some(Command::User { command }) => with_runtime(user::run(&config, command)),
         Some(Command::Token { command }) => with_runtime(token::run(&config, command)),
         Some(Command::Import { old }) => with_runtime(import::run(&config, &old)),
+        Some(Command::MqttWatch(arguments)) => with_runtime(mqtt_watch::run(&config, arguments)),
         Some(Command::Probe(probe_arguments)) => with_runtime(probe::run(&config, probe_arguments)),
     }
 }

@@ -272,3 +272,29 @@ fn a_probe_and_work_can_be_asked_for_and_nothing_else() {
     assert!(!broker.log().contains("Client sp closed its connection"), "{}", broker.log());
     assert_eq!(health(&service)["state"], "connected");
 }
+
+#[test]
+fn mqtt_watch_shows_what_arrives_or_why_nothing_does() {
+    let mut broker = Broker::open();
+    let site = Site::new(&config(&broker, &["Gate"], json!({})));
+    let service = site.start();
+    wait_until(|| retained(&broker).contains_key(&format!("{NODE}/streams/gate/attributes")));
+    let seen = site.run(&["mqtt-watch", "--json", "--count", "3"]);
+    assert!(seen.status.success());
+    let told = String::from_utf8_lossy(&seen.stderr).into_owned();
+    assert!(told.contains("connected to mqtt://127.0.0.1:") && told.contains("listening to stream_monitor/status"));
+    let text = String::from_utf8_lossy(&seen.stdout).into_owned();
+    let messages: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let topics: BTreeSet<_> = messages.iter().map(|message| message["topic"].as_str().expect("a topic")).collect();
+    let expected = ["status", "streams/gate/attributes", "streams/gate/state"].map(|topic| format!("{NODE}/{topic}"));
+    assert_eq!(topics, expected.iter().map(String::as_str).collect());
+    assert!(messages.iter().all(|message| message["retained"] == true), "{text}");
+    let line = site.run(&["mqtt-watch", &format!("{NODE}/status"), "--count", "1"]);
+    assert!(String::from_utf8_lossy(&line.stdout).ends_with("/status (retained) online\n"));
+    service.stop();
+    broker.kill();
+    let refused = site.run(&["mqtt-watch"]);
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(69), "{told}");
+    assert!(told.contains("refuses connections") && told.contains("Start the broker"), "{told}");
+}

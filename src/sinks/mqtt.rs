@@ -17,7 +17,7 @@
 //! | [`outlet`] | all of that, whichever connection carries it |
 //! | [`command`] | what may be asked of us, and how often |
 //! | [`publisher`], [`connected`], [`handle`] | the task that follows the configuration; while a broker has us; how it stands, for others |
-//! | [`trial`] | one message to settings that are perhaps not saved |
+//! | [`trial`], [`watch`] | one message to settings that are perhaps not saved; a client that shows what arrives |
 
 mod board;
 mod broker;
@@ -36,11 +36,13 @@ mod session;
 mod tls;
 mod topics;
 mod trial;
+mod watch;
 mod wire;
 
 pub use handle::MqttHandle;
 pub use publisher::Publisher;
 pub use trial::send_test_message;
+pub use watch::{Seen, WatchFailure, watch};
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -13,7 +13,9 @@ use crate::config::{Mqtt, MqttProtocol};
 const MAX_OUTGOING_BYTES: usize = 16 * 1024 * 1024;
 /// A broker's own packets are small, and so are commands. With MQTT 5 it is told so; a longer message of another version
 /// is passed over.
-pub(super) const MAX_INCOMING_BYTES: usize = 64 * 1024;
+pub(super) const SMALL_BYTES: usize = 64 * 1024;
+/// For whoever wants to see what we publish.
+pub(super) const LARGE_BYTES: usize = MAX_OUTGOING_BYTES;
 /// A first byte's high half (MQTT 5, 2.1.2).
 const PUBLISH: u8 = 3;
 
@@ -64,6 +66,7 @@ pub(super) struct Connect<'a> {
     /// User and password. MQTT 3.1.1, 3.1.2.9: no password without a user.
     pub(super) login: Option<(&'a str, &'a str)>,
     pub(super) will: Option<&'a Message>,
+    pub(super) max_incoming_bytes: usize,
 }
 
 /// What a broker says.
@@ -75,7 +78,7 @@ pub(super) enum Incoming {
         payload: Bytes,
         retain: bool,
     },
-    /// A message that is longer than [`MAX_INCOMING_BYTES`]: nothing of it was kept.
+    /// A message that is longer than was wanted: nothing of it was kept.
     Oversized,
     PubAck {
         packet_id: u16,
@@ -181,16 +184,16 @@ impl Version {
     ///
     /// # Errors
     /// [`Unread`].
-    pub(super) fn read(self, from: &mut BytesMut) -> Result<Incoming, Unread> {
+    pub(super) fn read(self, max_bytes: usize, from: &mut BytesMut) -> Result<Incoming, Unread> {
         match self {
-            Self::V3 => v3::read(from),
-            Self::V5 => v5::read(from),
+            Self::V3 => v3::read(max_bytes, from),
+            Self::V5 => v5::read(max_bytes, from),
         }
     }
 }
 
 /// The length of the packet at the front, header included, when it is a message that is too long to be kept.
-pub(super) fn oversized(bytes: &[u8]) -> Option<usize> {
+pub(super) fn oversized(bytes: &[u8], max_bytes: usize) -> Option<usize> {
     if bytes.first()? >> 4 != PUBLISH {
         return None;
     }
@@ -199,7 +202,7 @@ pub(super) fn oversized(bytes: &[u8]) -> Option<usize> {
     for (i, byte) in bytes[1..].iter().take(4).enumerate() {
         length |= usize::from(byte & 0x7f) << (7 * i);
         if byte & 0x80 == 0 {
-            return (length > MAX_INCOMING_BYTES).then_some(length + i + 2);
+            return (length > max_bytes).then_some(length + i + 2);
         }
     }
     None
@@ -236,11 +239,11 @@ mod tests {
             let whole = bytes.clone();
             for cut in 0..whole.len() {
                 let mut part = BytesMut::from(&whole[..cut]);
-                assert_eq!(version.read(&mut part), Err(Unread::Incomplete), "{cut}");
+                assert_eq!(version.read(SMALL_BYTES, &mut part), Err(Unread::Incomplete), "{cut}");
             }
             let expected =
                 Incoming::Publish { topic: "a/b".to_owned(), payload: Bytes::from_static(b"{}"), retain: true };
-            assert_eq!(version.read(&mut bytes), Ok(expected));
+            assert_eq!(version.read(SMALL_BYTES, &mut bytes), Ok(expected));
             assert!(bytes.is_empty());
         }
     }
@@ -269,18 +272,18 @@ mod tests {
             }),
         ] {
             let mut bytes = BytesMut::from(bytes);
-            assert_eq!(version.read(&mut bytes), Ok(expected));
+            assert_eq!(version.read(SMALL_BYTES, &mut bytes), Ok(expected));
         }
     }
 
     #[test]
     fn only_a_long_message_is_oversized() {
-        assert_eq!(oversized(&[]), None);
-        assert_eq!(oversized(&[0x30]), None);
-        assert_eq!(oversized(&[0x30, 0xff]), None, "its length is not there yet");
-        assert_eq!(oversized(&[0x32, 0x80, 0x80, 0x04, 0]), None, "65,536 bytes just fit");
-        assert_eq!(oversized(&[0x32, 0x81, 0x80, 0x04, 0]), Some(65_537 + 4));
-        assert_eq!(oversized(&[0x30, 0xff, 0xff, 0xff, 0x7f]), Some(268_435_455 + 5));
-        assert_eq!(oversized(&[0x20, 0xff, 0xff, 0xff, 0x7f]), None, "no message");
+        assert_eq!(oversized(&[], SMALL_BYTES), None);
+        assert_eq!(oversized(&[0x30], SMALL_BYTES), None);
+        assert_eq!(oversized(&[0x30, 0xff], SMALL_BYTES), None, "its length is not there yet");
+        assert_eq!(oversized(&[0x32, 0x80, 0x80, 0x04, 0], SMALL_BYTES), None, "65,536 bytes just fit");
+        assert_eq!(oversized(&[0x32, 0x81, 0x80, 0x04, 0], SMALL_BYTES), Some(65_537 + 4));
+        assert_eq!(oversized(&[0x30, 0xff, 0xff, 0xff, 0x7f], SMALL_BYTES), Some(268_435_455 + 5));
+        assert_eq!(oversized(&[0x20, 0xff, 0xff, 0xff, 0x7f], SMALL_BYTES), None, "no message");
     }
 }

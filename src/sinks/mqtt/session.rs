@@ -10,7 +10,7 @@ use super::broker::Broker;
 use super::dial::{Dialled, dial, of_broken, of_closed};
 use super::failure::{Failure, Fault, Stage};
 use super::in_flight::InFlight;
-use super::packet::{Connect, Incoming, Limits, Message, Outgoing, Refusal};
+use super::packet::{Connect, Incoming, Limits, Message, Outgoing, Refusal, SMALL_BYTES};
 use super::tls::OwnCertificate;
 use super::wire::{Lost, Wire};
 use crate::config::Mqtt;
@@ -69,7 +69,20 @@ impl Session {
         will: Option<&Message>,
         deadline: Instant,
     ) -> Result<Self, Failure> {
-        let Dialled { wire, own_certificate, own_authority } = dial(mqtt, broker, deadline).await?;
+        Self::open_for(mqtt, broker, client_id, will, SMALL_BYTES, deadline).await
+    }
+
+    /// As [`Self::open`], for messages up to this length.
+    pub(super) async fn open_for(
+        mqtt: &Mqtt,
+        broker: &Broker,
+        client_id: &str,
+        will: Option<&Message>,
+        max_incoming_bytes: usize,
+        deadline: Instant,
+    ) -> Result<Self, Failure> {
+        let Dialled { mut wire, own_certificate, own_authority } = dial(mqtt, broker, deadline).await?;
+        wire.keep(max_incoming_bytes);
         let mut session = Self {
             wire,
             in_flight: InFlight::default(),
@@ -83,7 +96,7 @@ impl Session {
             ping_at: Instant::now() + KEEP_ALIVE / 2,
             awaits_pong: false,
         };
-        let answer = timeout_at(deadline, session.sign_in(mqtt, client_id, will)).await;
+        let answer = timeout_at(deadline, session.sign_in(mqtt, client_id, will, max_incoming_bytes)).await;
         let answer = answer.unwrap_or_else(|_| Err(Failure::at(Stage::Login, Fault::Late)))?;
         let refused = match answer {
             Ok(limits) => {
@@ -103,6 +116,7 @@ impl Session {
         mqtt: &Mqtt,
         client_id: &str,
         will: Option<&Message>,
+        max_incoming_bytes: usize,
     ) -> Result<Result<Limits, Refusal>, Failure> {
         let login = mqtt.username.as_deref().map(|username| {
             let password = mqtt.password.as_ref().map(|password| password.expose()).unwrap_or_default();
@@ -110,7 +124,8 @@ impl Session {
         });
         let keep_alive_seconds = KEEP_ALIVE.as_secs() as u16;
         let answered = async {
-            self.wire.put(&Outgoing::Connect(Connect { client_id, keep_alive_seconds, login, will }))?;
+            let connect = Connect { client_id, keep_alive_seconds, login, will, max_incoming_bytes };
+            self.wire.put(&Outgoing::Connect(connect))?;
             self.wire.flush().await?;
             self.wire.read().await
         };

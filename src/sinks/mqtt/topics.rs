@@ -61,6 +61,11 @@ impl Topics {
         format!("{}/streams/+/{leaf}", self.base)
     }
 
+    /// What to subscribe to for all of it.
+    pub(in crate::sinks) fn everything(&self) -> String {
+        format!("{}/#", self.base)
+    }
+
     /// Whose topic this is, and which.
     pub(in crate::sinks) fn command(&self, topic: &str) -> Option<(StreamId, Leaf)> {
         let rest = topic.strip_prefix(&self.base)?.strip_prefix("/streams/")?;

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use super::packet::{Incoming, Outgoing, TooLarge, Unread, Version, oversized};
+use super::packet::{Incoming, Outgoing, SMALL_BYTES, TooLarge, Unread, Version, oversized};
 
 /// A message of a WebSocket is held whole before it is looked into: the largest that somebody may send to a topic of ours
 /// without putting us out. A packet of MQTT beside that is passed over piece by piece, whatever its length.
@@ -82,6 +82,8 @@ pub(super) struct Wire {
     version: Version,
     /// The broker takes no larger packet.
     max_packet_bytes: usize,
+    /// We keep no larger message.
+    max_incoming_bytes: usize,
     incoming: BytesMut,
     outgoing: BytesMut,
     /// Bytes to come of a message that is passed over.
@@ -95,11 +97,17 @@ impl Wire {
             carrier,
             version,
             max_packet_bytes: usize::MAX,
+            max_incoming_bytes: SMALL_BYTES,
             incoming: BytesMut::new(),
             outgoing: BytesMut::new(),
             to_skip: 0,
             has_spoken: false,
         }
+    }
+
+    /// From now on larger messages are kept, up to this.
+    pub(super) fn keep(&mut self, max_incoming_bytes: usize) {
+        self.max_incoming_bytes = max_incoming_bytes;
     }
 
     /// From now on no larger packet goes.
@@ -177,7 +185,7 @@ impl Wire {
             }
         }
         if self.to_skip == 0 && self.has_spoken {
-            self.to_skip = oversized(&self.incoming).unwrap_or(0);
+            self.to_skip = oversized(&self.incoming, self.max_incoming_bytes).unwrap_or(0);
         }
         if self.to_skip > 0 {
             let here = self.to_skip.min(self.incoming.len());
@@ -185,7 +193,7 @@ impl Wire {
             self.to_skip -= here;
             return Ok((self.to_skip == 0).then_some(Incoming::Oversized));
         }
-        match self.version.read(&mut self.incoming) {
+        match self.version.read(self.max_incoming_bytes, &mut self.incoming) {
             Ok(packet) => {
                 self.has_spoken = true;
                 Ok(Some(packet))

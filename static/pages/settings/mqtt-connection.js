@@ -52,6 +52,8 @@ export function Connection({ turn }) {
       ${mqtt.since && html`<div><dt>${s.since}</dt><dd title=${dateTime(mqtt.since)}>${ago(mqtt.since)}</dd></div>`}
       ${mqtt.state !== "off" && html`<div><dt>${s.published}</dt><dd>${mqtt.published_total}${mqtt.last_published_at
         && html`<span title=${dateTime(mqtt.last_published_at)}>, ${s.last(ago(mqtt.last_published_at))}</span>`}</dd></div>`}
+      ${mqtt.state !== "off" && (mqtt.events_waiting > 0 || mqtt.events_dropped_total > 0) && html`<div><dt>${s.waiting}</dt>
+        <dd>${mqtt.events_waiting}${mqtt.events_dropped_total > 0 && html`, ${s.dropped(mqtt.events_dropped_total)}`}</dd></div>`}
     </dl>
   </section>`;
 }

@@ -24,6 +24,7 @@ const KEYS = {
   "mqtt.username": ["text", null],
   "mqtt.password": ["secret", null],
   "mqtt.client_id": ["text", null],
+  "mqtt.protocol": ["choice", "3.1.1"],
   "mqtt.topic": ["text", "stream_monitor/status"],
   "mqtt.qos": ["choice", "0"],
   "mqtt.retain": ["switch", false],
@@ -68,6 +69,7 @@ export default function Mqtt() {
           ${setting("mqtt.username")}
           <${SecretSetting} form=${own} path="mqtt.password" />
           ${setting("mqtt.client_id", { placeholder: s.fromHost })}
+          ${setting("mqtt.protocol", { options: Object.entries(s.protocols) })}
         </div>
         <details class="more" open=${tls || undefined}><summary>${s.certificates}</summary>
           <div class="form">

@@ -7,7 +7,7 @@ use rumqttc::mqttbytes::v4::{
 };
 use rumqttc::mqttbytes::{Error, QoS};
 
-use super::{Incoming, Limits, MAX_INCOMING_BYTES, MAX_OUTGOING_BYTES, Outgoing, Refusal, Unread};
+use super::{Incoming, Limits, MAX_OUTGOING_BYTES, Outgoing, Refusal, Unread};
 
 fn qos(level: u8) -> QoS {
     match level {
@@ -51,8 +51,8 @@ pub(super) fn write(packet: &Outgoing<'_>, to: &mut BytesMut) -> bool {
     packet.write(to, MAX_OUTGOING_BYTES).is_ok()
 }
 
-pub(super) fn read(from: &mut BytesMut) -> Result<Incoming, Unread> {
-    let packet = Packet::read(from, MAX_INCOMING_BYTES).map_err(|error| match error {
+pub(super) fn read(max_bytes: usize, from: &mut BytesMut) -> Result<Incoming, Unread> {
+    let packet = Packet::read(from, max_bytes).map_err(|error| match error {
         Error::InsufficientBytes(_) => Unread::Incomplete,
         _ => Unread::Garbage,
     })?;

@@ -7,7 +7,7 @@ use rumqttc::v5::mqttbytes::v5::{
 };
 use rumqttc::v5::mqttbytes::{Error, QoS};
 
-use super::{Incoming, Limits, MAX_INCOMING_BYTES, MAX_OUTGOING_BYTES, Outgoing, Refusal, Unread};
+use super::{Incoming, Limits, MAX_OUTGOING_BYTES, Outgoing, Refusal, Unread};
 
 /// DISCONNECT without a reason, which the codec does not take (MQTT 5, 3.14.2.1: reason 0).
 const BARE_DISCONNECT: [u8; 2] = [0xe0, 0];
@@ -25,7 +25,7 @@ pub(super) fn write(packet: &Outgoing<'_>, to: &mut BytesMut) -> bool {
     let packet = match packet {
         Outgoing::Connect(said) => {
             let properties = ConnectProperties {
-                max_packet_size: u32::try_from(MAX_INCOMING_BYTES).ok(),
+                max_packet_size: u32::try_from(said.max_incoming_bytes).ok(),
                 topic_alias_max: Some(0),
                 ..ConnectProperties::new()
             };
@@ -62,12 +62,12 @@ pub(super) fn write(packet: &Outgoing<'_>, to: &mut BytesMut) -> bool {
     packet.write(to, u32::try_from(MAX_OUTGOING_BYTES).ok()).is_ok()
 }
 
-pub(super) fn read(from: &mut BytesMut) -> Result<Incoming, Unread> {
+pub(super) fn read(max_bytes: usize, from: &mut BytesMut) -> Result<Incoming, Unread> {
     if from.starts_with(&BARE_DISCONNECT) {
         from.advance(BARE_DISCONNECT.len());
         return Ok(Incoming::Disconnect { why: "it ends the connection".to_owned() });
     }
-    let packet = Packet::read(from, u32::try_from(MAX_INCOMING_BYTES).ok()).map_err(|error| match error {
+    let packet = Packet::read(from, u32::try_from(max_bytes).ok()).map_err(|error| match error {
         Error::InsufficientBytes(_) => Unread::Incomplete,
         _ => Unread::Garbage,
     })?;
