@@ -9,6 +9,7 @@
 //! | [`dial`], [`tls`] | the way there: resolve, connect, TLS, WebSocket |
 //! | [`wire`], [`session`] | packets over it; signing in, messages and their acknowledgements, goodbye |
 //! | [`failure`] | what may go wrong, in words, with the next step |
+//! | [`topics`] | the names of topics |
 //! | [`publisher`], [`handle`] | the task that follows the configuration; how it stands, for others |
 //! | [`trial`] | one message to settings that are perhaps not saved |
 
@@ -19,9 +20,12 @@ mod handle;
 mod publisher;
 mod session;
 mod tls;
+#[expect(dead_code, reason = "the publisher of the streams' topics will call it")]
+mod topics;
 mod trial;
 mod wire;
 
 pub use handle::MqttHandle;
 pub use publisher::Publisher;
+pub(in crate::sinks) use topics::{Leaf, Topics};
 pub use trial::send_test_message;
