@@ -74,6 +74,7 @@ const PURE: &[&str] = &[
     "config::edit::syntax",
     "config::edit::unmask",
     "schedule::plan",
+    "sinks::home_assistant",
     "probe::certificate",
     "probe::classify",
     "probe::coded_size",

@@ -14,7 +14,7 @@ const NODE: &str = "streampulse/n1";
 /// Cameras at which nobody listens: they are down with the first heartbeat.
 fn config(broker: &Broker, streams: &[&str], more: Value) -> String {
     let mut mqtt = json!({"enabled": true, "host": "127.0.0.1", "port": broker.port(0), "client_id": "sp", "node": "n1",
-        "interval_seconds": 5});
+        "interval_seconds": 5, "home_assistant": false});
     let more = more.as_object().expect("an object").clone();
     mqtt.as_object_mut().expect("an object").extend(more);
     let streams: Vec<Value> = streams
@@ -297,4 +297,42 @@ fn mqtt_watch_shows_what_arrives_or_why_nothing_does() {
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(69), "{told}");
     assert!(told.contains("refuses connections") && told.contains("Start the broker"), "{told}");
+}
+
+#[test]
+fn home_assistant_is_told_of_every_device_and_again_when_it_starts() {
+    let broker = Broker::open();
+    let watcher = broker.subscribe("#", None);
+    let on = |streams: &[&str]| config(&broker, streams, json!({"home_assistant": true}));
+    let site = Site::new(&on(&["Gate", "Yard"]));
+    let service = site.start();
+    let device = |name: &str| format!("homeassistant/device/streampulse_n1{name}/config");
+    let told = |name: &str| {
+        let topic = device(name);
+        watcher.wait_for(move |message| message.topic == topic)
+    };
+    assert_eq!((told("").qos, told("").json["device"]["identifiers"][0].as_str()), (1, Some("streampulse_n1")));
+    let gate = told("_gate").json;
+    assert_eq!(gate["device"]["via_device"], "streampulse_n1");
+    assert_eq!(gate["availability"][0]["topic"], format!("{NODE}/status"));
+    assert_eq!(gate["state_topic"], format!("{NODE}/streams/gate/state"));
+    let kept = retained(&broker);
+    assert!(["", "_gate", "_yard"].iter().all(|name| kept.contains_key(&device(name))), "{kept:?}");
+
+    let times = || watcher.all().iter().filter(|message| message.topic == device("_gate")).count();
+    assert_eq!(times(), 1);
+    publish(&broker, "homeassistant/status", &["-m", "offline"]);
+    publish(&broker, "homeassistant/status", &["-m", "online"]);
+    wait_until(|| times() == 2);
+
+    // A device goes before its topics.
+    site.configure(&on(&["Yard"]));
+    service.signal(rustix::process::Signal::HUP);
+    let cleared = |topic: String| move |message: &Received| message.topic == topic && message.text.is_empty();
+    watcher.wait_for(cleared(format!("{NODE}/streams/gate/state")));
+    let place = |topic: String| watcher.all().iter().position(cleared(topic)).expect("it was cleared");
+    assert!(place(device("_gate")) < place(format!("{NODE}/streams/gate/state")));
+    site.configure(&config(&broker, &["Yard"], json!({})));
+    service.signal(rustix::process::Signal::HUP);
+    wait_until(|| retained(&broker).keys().all(|topic| topic.starts_with("streampulse/")));
 }

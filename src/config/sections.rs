@@ -100,9 +100,12 @@ pub(super) fn mqtt(root: &Section<'_>) -> Mqtt {
         section.problem("topic", "holds + or #, which are for subscribing only; name one topic");
     }
     if let Some(node) = &mqtt.node
-        && node.contains(['+', '#', '/'])
+        && node.contains(|c: char| matches!(c, '+' | '#' | '/') || c.is_control())
     {
-        section.problem("node", "holds +, # or /, which have a meaning in MQTT topics; use letters, digits, - and _");
+        section.problem(
+            "node",
+            "holds +, #, / or a control character, which no part of an MQTT topic may; use letters, digits, - and _",
+        );
     }
     if mqtt.cert_file.is_some() != mqtt.key_file.is_some() {
         let missing = if mqtt.cert_file.is_some() { "key_file" } else { "cert_file" };

@@ -327,7 +327,7 @@ fn bad_files() {
             "mqtt: {topic: a/#, cert_file: c.pem, node: a/b}".into(),
             &[
                 "line 1: mqtt.topic: holds + or #, which are for subscribing only; name one topic",
-                "line 1: mqtt.node: holds +, # or /, which have a meaning in MQTT topics; use letters, digits, - and _",
+                "line 1: mqtt.node: holds +, #, / or a control character, which no part of an MQTT topic may; use letters, digits, - and _",
                 "line 1: mqtt.key_file: missing; a client certificate needs both cert_file and key_file",
             ],
         ),

@@ -14,7 +14,7 @@
 //! | [`topics`], [`payload`] | where what is published, and what it holds |
 //! | [`board`] | retained topics: the newest wins |
 //! | [`feed`] | events from the outbox: each arrives, in order |
-//! | [`outlet`] | all of that, whichever connection carries it |
+//! | [`outlet`] | all of that, and Home Assistant's discovery, whichever connection carries it |
 //! | [`command`] | what may be asked of us, and how often |
 //! | [`publisher`], [`connected`], [`handle`] | the task that follows the configuration; while a broker has us; how it stands, for others |
 //! | [`trial`], [`watch`] | one message to settings that are perhaps not saved; a client that shows what arrives |
@@ -41,6 +41,7 @@ mod wire;
 
 pub use handle::MqttHandle;
 pub use publisher::Publisher;
+pub(super) use topics::{Leaf, Topics};
 pub use trial::send_test_message;
 pub use watch::{Seen, WatchFailure, watch};
 

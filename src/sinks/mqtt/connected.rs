@@ -7,9 +7,10 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::super::home_assistant::{BIRTH_PAYLOAD, BIRTH_TOPIC, RESEND_WITHIN};
 use super::command::{Pace, Work};
 use super::failure::Failure;
 use super::handle::MqttHandle;
@@ -41,9 +42,13 @@ pub(super) struct Connected<'a> {
 
 /// What is asked of us, under way.
 struct Commands {
+    /// The topics that are listened to.
+    filters: Vec<String>,
     pace: Pace,
     tasks: FuturesUnordered<Task>,
     complained_at: Option<Instant>,
+    /// When Home Assistant is told everything once more.
+    announce_at: Option<Instant>,
 }
 
 impl Connected<'_> {
@@ -63,9 +68,14 @@ impl Connected<'_> {
         let mut events = self.parts.status.subscribe();
         self.outlet.begin().await;
         self.session.publish(self.outlet.status("online"))?;
-        self.subscribe()?;
-        let mut commands =
-            Commands { pace: Pace::new(Instant::now()), tasks: FuturesUnordered::new(), complained_at: None };
+        let filters = self.subscribe()?;
+        let mut commands = Commands {
+            filters,
+            pace: Pace::new(Instant::now()),
+            tasks: FuturesUnordered::new(),
+            complained_at: None,
+            announce_at: None,
+        };
         let mut ticks = interval(self.mqtt.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut is_first = true;
@@ -85,6 +95,10 @@ impl Connected<'_> {
                 () = self.outlet.work() => {}
                 happened = self.session.next() => self.take(happened?, &mut commands),
                 Some(()) = commands.tasks.next() => {}
+                () = sleep_until(commands.announce_at.unwrap_or_else(Instant::now)), if commands.announce_at.is_some() => {
+                    commands.announce_at = None;
+                    self.outlet.announce();
+                }
             }
         }
     }
@@ -99,12 +113,18 @@ impl Connected<'_> {
         Ok(())
     }
 
-    fn subscribe(&mut self) -> Result<(), Failure> {
+    fn subscribe(&mut self) -> Result<Vec<String>, Failure> {
         let mut filters = Vec::new();
         if self.mqtt.commands {
             filters.extend([Leaf::Probe, Leaf::Maintenance].map(|leaf| self.outlet.topics.commands(leaf)));
         }
-        if filters.is_empty() { Ok(()) } else { self.session.subscribe(&filters) }
+        if self.mqtt.home_assistant {
+            filters.push(BIRTH_TOPIC.to_owned());
+        }
+        if !filters.is_empty() {
+            self.session.subscribe(&filters)?;
+        }
+        Ok(filters)
     }
 
     async fn hear(&mut self, event: Result<Event, RecvError>, events: &mut broadcast::Receiver<Event>) {
@@ -129,10 +149,18 @@ impl Connected<'_> {
             }
             Happened::Subscribed { is_granted: true } => {}
             Happened::Subscribed { is_granted: false } => tracing::warn!(
-                "the MQTT broker does not let us read the topics of commands; let its access list allow it, or set \
-                 mqtt.commands: false"
+                "the MQTT broker does not let us read {}; let its access list allow it, or set mqtt.commands and \
+                 mqtt.home_assistant to false",
+                commands.filters.join(", ")
             ),
             Happened::Oversized => commands.complain("a message is larger than a command ever is"),
+            Happened::Message { topic, payload, retain } if topic == BIRTH_TOPIC => {
+                // One that is retained is from before this connection, at whose beginning everything went.
+                if payload == BIRTH_PAYLOAD && !retain {
+                    let share = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
+                    commands.announce_at = Some(Instant::now() + RESEND_WITHIN.mul_f64(share));
+                }
+            }
             // What is retained was asked once, perhaps long ago, and would be asked again at every connection.
             Happened::Message { retain: true, .. } => commands.complain("a command is retained; send it without"),
             Happened::Message { topic, payload, .. } => self.obey(&topic, &payload, commands),

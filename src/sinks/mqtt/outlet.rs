@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::super::home_assistant::{self, Camera, DISCOVERY_PREFIX, Service};
 use super::Parts;
 use super::board::Board;
 use super::failure::Failure;
@@ -32,6 +33,7 @@ struct Shown {
 pub(super) struct Outlet {
     parts: Parts,
     mqtt: Mqtt,
+    node: String,
     pub(super) topics: Topics,
     board: Board,
     shown: HashMap<StreamId, Shown>,
@@ -52,6 +54,7 @@ impl Outlet {
         Self {
             parts,
             mqtt: mqtt.clone(),
+            node: node.to_owned(),
             topics: Topics::of(node),
             board: Board::default(),
             shown: HashMap::new(),
@@ -97,27 +100,59 @@ impl Outlet {
         let rows = self.parts.status.all();
         let is_there: HashSet<&StreamId> = rows.iter().map(|row| &row.stream.id).collect();
         self.shown.retain(|id, _| is_there.contains(id));
+        // Before the states: Home Assistant subscribes to them when it knows whose they are.
+        let mut wanted: HashSet<String> = [self.topics.status()].into();
+        for (topic, payload) in self.discovery(&rows) {
+            self.board.change(topic.clone(), payload);
+            wanted.insert(topic);
+        }
         for row in &rows {
             self.show(row);
             self.show_picture(row);
         }
-        let mut wanted: HashSet<String> = [self.topics.status()].into();
         for row in &rows {
             wanted.extend(self.leaves().map(|leaf| self.topics.stream(&row.stream.id, leaf)));
         }
-        let gone: Vec<String> =
-            self.board.held().into_iter().filter(|topic| !wanted.contains(*topic)).map(str::to_owned).collect();
-        gone.into_iter().for_each(|topic| self.board.clear(topic));
-        let Some(retained) = &mut self.retained else { return };
-        let stale: Vec<String> = retained.difference(&wanted).cloned().collect();
-        let new: Vec<String> = wanted.difference(retained).cloned().collect();
+        let known = self.board.held().into_iter().map(str::to_owned).chain(self.retained.iter().flatten().cloned());
+        let mut stale: Vec<String> = known.filter(|topic| !wanted.contains(topic)).collect();
+        // A device goes before its topics: an entity that still listens would stumble over an empty state.
+        stale.sort_by_key(|topic| !topic.starts_with(DISCOVERY_PREFIX));
         stale.into_iter().for_each(|topic| self.board.clear(topic));
+        let Some(retained) = &mut self.retained else { return };
+        let new: Vec<String> = wanted.difference(retained).cloned().collect();
         if !new.is_empty() {
             retained.extend(new.iter().cloned());
             if let Err(error) = self.parts.store.change_retained_topics(new, Vec::new()).await {
                 tracing::warn!(%error, "MQTT topics are not noted: those of a stream that is removed may stay with the broker");
             }
         }
+    }
+
+    /// What Home Assistant is told, the service first. Streams that are switched off are no devices there.
+    fn discovery(&self, rows: &[Arc<StreamStatus>]) -> Vec<(String, Bytes)> {
+        if !self.mqtt.home_assistant {
+            return Vec::new();
+        }
+        let service = Service {
+            node: &self.node,
+            version: env!("CARGO_PKG_VERSION"),
+            configuration_url: None,
+            has_commands: self.mqtt.commands,
+        };
+        let service_device = home_assistant::service_device(&service, &self.topics);
+        let mut devices = vec![(home_assistant::topic_of_service(&self.node), service_device.to_string().into())];
+        devices.extend(rows.iter().map(|row| &row.stream).filter(|stream| stream.enabled).map(|stream| {
+            let camera = Camera { id: &stream.id, name: &stream.name, has_image: self.mqtt.images };
+            let device = home_assistant::camera_device(&service, &camera, &self.topics);
+            (home_assistant::topic_of_stream(&self.node, &stream.id), device.to_string().into())
+        }));
+        devices
+    }
+
+    /// Home Assistant has started: it is told everything once more.
+    pub(super) fn announce(&mut self) {
+        let rows = self.parts.status.all();
+        self.discovery(&rows).into_iter().for_each(|(topic, payload)| self.board.put(topic, payload));
     }
 
     /// The retained topics of a stream.
