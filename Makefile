@@ -15,7 +15,7 @@ build: ## a release binary, installing what it needs
 test: ## formatting, lints, dependencies, every test, documentation
 	@scripts/test
 
-bench: ## the figures, beside ffmpeg; ONLY=keyframe|mid-gop|faults|checks|history|fleet|hostile|api|dashboard for one of them
+bench: ## the figures, beside ffmpeg; ONLY=keyframe|mid-gop|faults|checks|history|fleet|hostile|api|dashboard|mqtt for one of them
 	@ONLY="$(ONLY)" scripts/bench
 
 fuzz: ## what reads bytes of others, under random ones; SECONDS=600 in all

@@ -15,6 +15,8 @@ mod api;
 mod browser;
 #[path = "figures/checks.rs"]
 mod checks;
+#[path = "../tests/common/mod.rs"]
+mod common;
 #[path = "figures/dashboard.rs"]
 mod dashboard;
 #[path = "../tests/common/fates.rs"]
@@ -28,6 +30,8 @@ mod fleet;
 mod history;
 #[path = "figures/machine.rs"]
 mod machine;
+#[path = "figures/mqtt.rs"]
+mod mqtt;
 #[path = "figures/photographs.rs"]
 mod photographs;
 #[path = "figures/picture.rs"]
@@ -69,6 +73,9 @@ fn main() {
     }
     if wanted("dashboard") {
         runtime.block_on(dashboard::of_a_thousand(seconds.min(30)));
+    }
+    if wanted("mqtt") {
+        runtime.block_on(mqtt::of_a_thousand(seconds.min(30)));
     }
     if wanted("hostile") {
         runtime.block_on(fleet::among_hostile(seconds));

@@ -3,6 +3,8 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::process::Command;
 
 use common::broker::{Broker, Files, Received, Subscriber};
@@ -335,4 +337,50 @@ fn home_assistant_is_told_of_every_device_and_again_when_it_starts() {
     site.configure(&config(&broker, &["Yard"], json!({})));
     service.signal(rustix::process::Signal::HUP);
     wait_until(|| retained(&broker).keys().all(|topic| topic.starts_with("streampulse/")));
+}
+
+/// A broker that is none: it lets everybody in and then sends noise without end, or nothing.
+fn no_broker(noise: bool) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let _ = stream.write_all(&[0x20, 2, 0, 0]);
+                while noise && stream.write_all(&[0xff; 4096]).is_ok() {}
+                let mut rest = Vec::new();
+                let _ = stream.read_to_end(&mut rest);
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn a_broker_that_is_none_slows_nothing() {
+    let broker = Broker::open();
+    for noise in [false, true] {
+        let site = Site::new(
+            &config(&broker, &["Gate"], json!({"port": no_broker(noise)}))
+                .replace("\"heartbeat_seconds\":3600", "\"heartbeat_seconds\":2"),
+        );
+        let service = site.start();
+        let metric = |name: &str| {
+            let text = service.get_as(None, "/metrics").text();
+            let line = text.lines().find(|line| line.starts_with(name)).expect(name).to_owned();
+            line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok()).expect("a number")
+        };
+        wait_until(|| metric("streampulse_probes_total") >= 5.0);
+        assert_eq!(metric("streampulse_heartbeats_missed_total"), 0.0);
+        if noise {
+            wait_until(|| health(&service)["problem"].as_str().is_some_and(|what| what.contains("no MQTT")));
+        }
+        // What happened waits for a broker that is one.
+        assert_eq!(health(&service)["events_dropped_total"], 0);
+        wait_until(|| health(&service)["events_waiting"] == 1);
+        let watcher = broker.subscribe("#", None);
+        site.configure(&config(&broker, &["Gate"], json!({})));
+        service.signal(rustix::process::Signal::HUP);
+        assert_eq!(watcher.wait_for(is("streams/gate/event")).json["to"], "down");
+    }
 }

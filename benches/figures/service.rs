@@ -67,6 +67,25 @@ impl Service {
         answer
     }
 
+    /// POST of JSON, or DELETE when there is none, as the administrator: the body of the answer.
+    pub fn tell(&self, path: &str, body: Option<&str>) -> String {
+        let (method, token) = (if body.is_some() { "POST" } else { "DELETE" }, &self.token);
+        let body = body.unwrap_or_default();
+        let answer = self.send(&format!(
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ));
+        assert!(answer.starts_with("HTTP/1.1 2"), "{path}: {answer}");
+        answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
+    }
+
+    /// Has it read its configuration.
+    pub fn reload(&self) {
+        let pid = rustix::process::Pid::from_raw(self.pid() as i32).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    }
+
     fn send(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.write_all(request.as_bytes()).unwrap();

@@ -22,10 +22,15 @@ pub struct Thousand {
 impl Thousand {
     /// Starts them, each made by `camera` of its name, and waits until each was probed.
     pub async fn start(heartbeat_seconds: u64, camera: impl Fn(String) -> SimulatedCamera) -> Self {
+        Self::start_with(heartbeat_seconds, "", camera).await
+    }
+
+    /// The same, with these lines in the configuration.
+    pub async fn start_with(heartbeat_seconds: u64, more: &str, camera: impl Fn(String) -> SimulatedCamera) -> Self {
         let cameras = (0..CAMERAS).map(|number| camera(format!("cam{number}")));
         let simulator = Simulator::start(SimulatorOptions::new(cameras)).await.unwrap();
         let directory = tempfile::tempdir().unwrap();
-        configure(&simulator, &directory, heartbeat_seconds);
+        configure(&simulator, &directory, heartbeat_seconds, more);
         let service = Service::start(directory.path());
         tokio::time::sleep(WARM).await;
         Self { simulator, directory, service }
@@ -33,8 +38,14 @@ impl Thousand {
 
     /// From now on each is probed so often.
     pub async fn probe_every(&self, heartbeat_seconds: u64) {
-        configure(&self.simulator, &self.directory, heartbeat_seconds);
+        configure(&self.simulator, &self.directory, heartbeat_seconds, "");
         tokio::time::sleep(WARM).await;
+    }
+
+    /// From now on these lines are in the configuration; it is read at once.
+    pub fn configure(&self, heartbeat_seconds: u64, more: &str) {
+        configure(&self.simulator, &self.directory, heartbeat_seconds, more);
+        self.service.reload();
     }
 
     /// From now on all of them answer so; as they were made without a fault.
@@ -45,12 +56,14 @@ impl Thousand {
     }
 }
 
-fn configure(simulator: &Simulator, directory: &TempDir, heartbeat_seconds: u64) {
-    let mut text = format!("heartbeat_seconds: {heartbeat_seconds}\nstreams:\n");
+fn configure(simulator: &Simulator, directory: &TempDir, heartbeat_seconds: u64, more: &str) {
+    let mut text = format!("{more}heartbeat_seconds: {heartbeat_seconds}\nstreams:\n");
     for name in simulator.names() {
         // Each probe begins with the same picture.
         let url = simulator.url(name);
         text.push_str(&format!("  - {{name: {name}, url: \"{url}\", checks: {{frozen: false}}}}\n"));
     }
-    std::fs::write(directory.path().join("config.yaml"), text).unwrap();
+    // As an editor does: never half of it.
+    std::fs::write(directory.path().join("config.yaml.new"), text).unwrap();
+    std::fs::rename(directory.path().join("config.yaml.new"), directory.path().join("config.yaml")).unwrap();
 }

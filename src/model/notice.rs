@@ -71,6 +71,16 @@ impl Notice {
         }
     }
 
+    /// The word of its JSON.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Transition { .. } => "transition",
+            Self::Flapping { .. } => "flapping",
+            Self::IncidentOpened { .. } => "incident_opened",
+            Self::IncidentClosed { .. } => "incident_closed",
+        }
+    }
+
     /// What it is, in a few words: two notices with the same key are the same.
     pub fn key(&self) -> String {
         match self {

@@ -309,6 +309,7 @@ const VERSION_6: &str = "
 CREATE TABLE outbox (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     at_ms INTEGER NOT NULL,
+    kind TEXT NOT NULL,
     key TEXT NOT NULL UNIQUE,
     notice TEXT NOT NULL
 ) STRICT;

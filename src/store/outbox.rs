@@ -34,6 +34,8 @@ pub struct Backlog {
     pub delivered: i64,
     /// Notices that it has not delivered.
     pub waiting: u64,
+    /// Changes of streams among them.
+    pub transitions: u64,
     /// Notices that it never will, since it was opened.
     pub dropped_total: u64,
     /// When the oldest that waits happened.
@@ -126,9 +128,10 @@ pub(super) fn put(session: &mut Session<'_>, notice: &Notice) -> rusqlite::Resul
     let is_new = session
         .connection
         .prepare_cached(
-            "INSERT OR IGNORE INTO outbox (at_ms, key, notice) SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM sinks)",
+            "INSERT OR IGNORE INTO outbox (at_ms, kind, key, notice)
+             SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM sinks)",
         )?
-        .execute(params![notice.at().as_millisecond(), notice.key(), text])?
+        .execute(params![notice.at().as_millisecond(), notice.kind(), notice.key(), text])?
         > 0;
     if is_new {
         *session.has_notices = true;
@@ -176,9 +179,17 @@ fn backlog(connection: &Connection, sink: &str) -> rusqlite::Result<Option<Backl
         .query_row([sink], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let Some((delivered, dropped)) = found else { return Ok(None) };
-    let (waiting, oldest): (i64, Option<i64>) = connection
-        .prepare_cached("SELECT count(*), min(at_ms) FROM outbox WHERE seq > ?1")?
-        .query_row([delivered], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (waiting, transitions, oldest): (i64, i64, Option<i64>) = connection
+        .prepare_cached(
+            "SELECT count(*), count(*) FILTER (WHERE kind = 'transition'), min(at_ms) FROM outbox WHERE seq > ?1",
+        )?
+        .query_row([delivered], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let oldest = oldest.map(time).transpose()?;
-    Ok(Some(Backlog { delivered, waiting: count(waiting), dropped_total: count(dropped), oldest }))
+    Ok(Some(Backlog {
+        delivered,
+        waiting: count(waiting),
+        transitions: count(transitions),
+        dropped_total: count(dropped),
+        oldest,
+    }))
 }

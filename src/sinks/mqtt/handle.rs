@@ -65,7 +65,7 @@ impl MqttHandle {
             "next_step": next_step,
             "published_total": inner.published_total,
             "last_published_at": inner.last_published_at,
-            "events_waiting": inner.backlog.waiting,
+            "events_waiting": inner.backlog.transitions,
             "events_dropped_total": inner.backlog.dropped_total,
             "oldest_event_at": inner.backlog.oldest,
         })
@@ -102,7 +102,7 @@ impl MqttHandle {
     /// Events that wait for the broker, and those that were dropped because it was away for too long.
     pub fn backlog(&self) -> (u64, u64) {
         let backlog = self.inner().backlog;
-        (backlog.waiting, backlog.dropped_total)
+        (backlog.transitions, backlog.dropped_total)
     }
 
     pub(super) fn waiting(&self, backlog: Backlog) {
