@@ -86,6 +86,8 @@ pub struct Record {
     pub state: HealthState,
     /// The changes of the state, oldest first.
     pub transitions: Vec<Transition>,
+    /// So many of them, from the first on, may be there already: the record that they came with was given up.
+    pub late_transitions: usize,
     /// Where the time since the record before went.
     pub spans: Vec<Span>,
     /// Incidents that are different now, whole.
@@ -103,6 +105,7 @@ impl Record {
             heartbeat,
             state,
             transitions: Vec::new(),
+            late_transitions: 0,
             spans: Vec::new(),
             incidents: Vec::new(),
             notices: Vec::new(),

@@ -114,20 +114,41 @@ fn each_stream_has_its_topics_and_they_go_with_it() {
 }
 
 #[test]
-fn nobody_hears_of_a_stop_when_only_the_interval_changes() {
+fn whatever_becomes_of_the_next_connection_the_last_word_is_true() {
     let broker = Broker::open();
     let watcher = broker.subscribe("#", None);
     let site = Site::new(&config(&broker, &["Gate"], json!({})));
     let service = site.start();
     status(&watcher, "online");
-    site.configure(&config(&broker, &["Gate"], json!({"interval_seconds": 60})));
-    service.signal(rustix::process::Signal::HUP);
-    broker.wait_for_log("Received DISCONNECT from sp", 1);
-    service.wait_for_log("connected to the MQTT broker", 2);
-    assert!(!watcher.text().contains("stopped"), "{}", watcher.text());
-    site.configure(&config(&broker, &["Gate"], json!({"enabled": false})));
+    // The next login fails: who stays behind says so.
+    site.configure(&config(&broker, &["Gate"], json!({"port": no_broker(false)})));
     service.signal(rustix::process::Signal::HUP);
     status(&watcher, "stopped");
+    site.configure(&config(&broker, &["Gate"], json!({"interval_seconds": 60})));
+    service.signal(rustix::process::Signal::HUP);
+    wait_until(|| retained(&broker)[&format!("{NODE}/status")] == "online");
+    site.configure(&config(&broker, &["Gate"], json!({"enabled": false})));
+    service.signal(rustix::process::Signal::HUP);
+    wait_until(|| retained(&broker)[&format!("{NODE}/status")] == "stopped");
+}
+
+#[test]
+fn a_message_that_the_broker_does_not_take_is_told_and_costs_nothing_else() {
+    let files = Files::new();
+    let list = files.path().join("acl");
+    std::fs::write(&list, "topic write streampulse/#\ntopic write stream_monitor/#\ntopic read #\n").expect("written");
+    let broker = Broker::start(files, &format!("allow_anonymous true\nacl_file {}\n", list.display()), &[""]);
+    let watcher = broker.subscribe("#", None);
+    let site = Site::new(&config(&broker, &["Gate"], json!({"protocol": 5, "home_assistant": true})));
+    let service = site.start();
+    assert_eq!(watcher.wait_for(is("streams/gate/event")).json["to"], "down");
+    let told = |state: &Value| state["problem"].as_str().is_some_and(|text| text.contains("homeassistant/device/"));
+    wait_until(|| told(&health(&service)));
+    let state = health(&service);
+    assert!(state["next_step"].as_str().is_some_and(|text| text.contains("access list")), "{state}");
+    assert_eq!((&state["state"], &state["events_waiting"]), (&json!("connected"), &json!(0)), "{state}");
+    assert!(state["refused_total"].as_u64() >= Some(2), "{state}");
+    assert_eq!(service.log().matches("connected to the MQTT broker").count(), 1);
 }
 
 /// Every transition that the service has recorded, by stream, in order.

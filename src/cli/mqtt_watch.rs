@@ -90,7 +90,7 @@ fn show(seen: Seen, arguments: &MqttWatchArguments) {
                 "bytes": payload.len(),
                 "payload": std::str::from_utf8(&payload).ok(),
             });
-            say(&message.to_string());
+            say(&without_c1(&message.to_string()));
         }
         Seen::Message { topic, payload, retained } => {
             let at = SystemClock.now().strftime("%H:%M:%S");
@@ -112,6 +112,15 @@ fn shown(payload: &Bytes, full: bool) -> String {
         Err(_) if payload.starts_with(&JPEG) => format!("(a JPEG picture, {} bytes)", payload.len()),
         Err(_) => format!("({} bytes that are no text)", payload.len()),
     }
+}
+
+/// JSON escapes the control characters below the blank only, and a terminal obeys those of Latin-1, too.
+fn without_c1(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_control() { shown.push_str(&format!("\\u{:04x}", u32::from(c))) } else { shown.push(c) }
+    }
+    shown
 }
 
 /// Anybody may have sent it: nothing in it may steer the terminal.

@@ -26,7 +26,7 @@ pub enum Notice {
         reason: Reason,
         /// What is wrong with the picture, while it is degraded.
         issues: Vec<PictureIssue>,
-        /// What was seen, one clause; it may name the device's address.
+        /// What was seen, one clause without addresses.
         message: String,
         /// False while the stream is flapping.
         announced: bool,
@@ -51,6 +51,12 @@ pub enum Notice {
         /// When.
         at: Timestamp,
     },
+    /// A later version wrote it, and this one cannot read it.
+    #[serde(skip)]
+    Unreadable {
+        /// When it happened.
+        at: Timestamp,
+    },
     /// An incident is over.
     IncidentClosed {
         /// Its number.
@@ -67,6 +73,7 @@ impl Notice {
             Self::Transition { at, .. }
             | Self::Flapping { at, .. }
             | Self::IncidentOpened { at, .. }
+            | Self::Unreadable { at }
             | Self::IncidentClosed { at, .. } => *at,
         }
     }
@@ -78,6 +85,7 @@ impl Notice {
             Self::Flapping { .. } => "flapping",
             Self::IncidentOpened { .. } => "incident_opened",
             Self::IncidentClosed { .. } => "incident_closed",
+            Self::Unreadable { .. } => "unreadable",
         }
     }
 
@@ -91,6 +99,7 @@ impl Notice {
                 let word = if *active { "flapping" } else { "calm" };
                 format!("{stream} {word} {}", at.as_millisecond())
             }
+            Self::Unreadable { at } => format!("unreadable {}", at.as_millisecond()),
             Self::IncidentOpened { incident, .. } => format!("incident {incident} opened"),
             Self::IncidentClosed { incident, .. } => format!("incident {incident} closed"),
         }

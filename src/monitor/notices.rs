@@ -19,18 +19,22 @@ const MAX_UNTOLD: usize = 200;
 impl Untold {
     /// Keeps what was not stored, but for the oldest when there is too much.
     pub(super) fn of(mut transitions: Vec<Transition>, mut notices: Vec<Notice>) -> Self {
+        if notices.len() > MAX_UNTOLD {
+            tracing::warn!("the database has taken nothing for too long: the oldest events of a stream are dropped");
+        }
         transitions.drain(..transitions.len().saturating_sub(MAX_UNTOLD));
         notices.drain(..notices.len().saturating_sub(MAX_UNTOLD));
         Self { transitions, notices }
     }
 }
 
-/// Of the steps from one state to the next.
+/// Of the steps from one state to the next. `message`: what was seen, without addresses.
 pub(super) fn of_steps(
     stream: &StreamId,
     before: &HealthState,
     steps: &[Step],
     report: Option<&ProbeReport>,
+    message: &str,
     at: Timestamp,
 ) -> Vec<Notice> {
     let mut notices = Vec::new();
@@ -44,7 +48,7 @@ pub(super) fn of_steps(
                 to,
                 reason: step.state.reason,
                 issues: report.map(|report| report.issues().to_vec()).unwrap_or_default(),
-                message: report.map(ProbeReport::message).unwrap_or_default(),
+                message: message.to_owned(),
                 announced: step.announce == step.transition,
             });
         }
@@ -80,7 +84,7 @@ mod tests {
             };
             let thresholds = Thresholds { failures_to_down: 1, successes_to_up: 1 };
             let next = step(&state, &report, at, thresholds);
-            let notices = of_steps(&stream, &state, std::slice::from_ref(&next), Some(&report), at);
+            let notices = of_steps(&stream, &state, std::slice::from_ref(&next), Some(&report), "", at);
             state = next.state;
             told.extend(notices.into_iter().map(|notice| match notice {
                 Notice::Transition { from, to, announced, .. } => {

@@ -1,5 +1,6 @@
 //! The original's object with a key for each stream: what `GET /api/status` answers and MQTT carries.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -29,10 +30,7 @@ pub fn entry(row: &StreamStatus, role: Role) -> String {
 pub fn for_others(status: &StatusTable) -> String {
     let mut text = String::from("{");
     for row in status.all() {
-        let message = row.last.as_ref().map_or_else(String::new, |last| {
-            let message = message(&row, &last.report, Role::Admin);
-            if message.contains("://") { last.report.reason().sentence().to_owned() } else { message }
-        });
+        let message = row.last.as_ref().map_or_else(String::new, |last| for_strangers(&row, &last.report));
         if text.len() > 1 {
             text.push(',');
         }
@@ -70,6 +68,25 @@ pub fn message(row: &StreamStatus, report: &ProbeReport, role: Role) -> String {
     if role < Role::Operator && names_address { report.reason().sentence().to_owned() } else { message }
 }
 
+/// The report's message for readers who are not signed in to us: the plain sentence when the whole one may name an address,
+/// be it one that the camera wrote.
+pub fn for_strangers(row: &StreamStatus, report: &ProbeReport) -> String {
+    let message = message(row, report, Role::Viewer);
+    if may_name_an_address(&message) { report.reason().sentence().to_owned() } else { message }
+}
+
+/// A scheme, an account, or an IP address.
+fn may_name_an_address(text: &str) -> bool {
+    let is_address = |word: &str| {
+        let word = word.trim_end_matches(['.', ':']);
+        word.parse::<Ipv4Addr>().is_ok() || word.contains("::") || word.matches(':').count() >= 3
+    };
+    text.contains("//")
+        || text.contains('@')
+        || text.split(|c: char| !c.is_ascii_hexdigit() && c != '.').any(is_address)
+        || text.split(|c: char| !c.is_ascii_hexdigit() && c != ':').any(is_address)
+}
+
 /// Whole milliseconds, as the original wrote them.
 fn whole_ms(latency: Duration) -> u64 {
     u64::try_from(latency.as_millis()).unwrap_or(u64::MAX)
@@ -98,15 +115,27 @@ mod tests {
             row.last = Some(LastProbe { at: SystemClock.now(), report: Arc::new(report) });
             status.replace(row);
         };
-        fail("gate-one", "192.0.2.7 said no");
+        fail("gate-one", "it said no at 12:30:05");
         fail("yard", "to rtsp://192.0.2.8/other");
         let all: serde_json::Value = serde_json::from_str(&for_others(&status)).unwrap();
         let object =
             format!("{{{}}}", status.all().iter().map(|row| entry(row, Role::Admin)).collect::<Vec<_>>().join(","));
         let mut administrators: serde_json::Value = serde_json::from_str(&object).unwrap();
-        assert!(all["Gate \"one\""]["message"].as_str().unwrap().contains("192.0.2.7 said no"), "{all}");
+        assert!(all["Gate \"one\""]["message"].as_str().unwrap().contains("said no at 12:30:05"), "{all}");
         assert_eq!(all["Yard"]["message"], Reason::RedirectLoop.sentence());
         administrators["Yard"]["message"] = Reason::RedirectLoop.sentence().into();
         assert_eq!(all, administrators);
+        for detail in [
+            "192.0.2.7 said no",
+            "a redirect to //cam/x",
+            "a redirect to 192.168.1.20:554/x",
+            "no way to fe80::1%eth0",
+            "admin@camera",
+            "2001:db8:0:1:2:3:4:5 is silent",
+        ] {
+            fail("yard", detail);
+            let all: serde_json::Value = serde_json::from_str(&for_others(&status)).unwrap();
+            assert_eq!(all["Yard"]["message"], Reason::RedirectLoop.sentence(), "{detail}");
+        }
     }
 }

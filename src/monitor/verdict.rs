@@ -11,7 +11,7 @@ use super::accounts::Counted;
 use super::notices::{self, Untold};
 use super::{
     Committed, Done, Event, FAILING_STORE_DEADLINE, Figures, LastProbe, Monitor, RECENT_HEARTBEATS, STORE_DEADLINE,
-    StreamStatus, Work, cases, within, within_deadline,
+    StreamStatus, Work, cases, status_json, within, within_deadline,
 };
 use crate::health::account::Moment;
 use crate::health::{self, Step, Thresholds};
@@ -98,7 +98,8 @@ impl Monitor {
         let announced = transitions(&mut steps.iter().filter_map(|step| Some((step, step.announce?))));
         let heartbeat = completed.map(|completed| heartbeat(completed, state.health));
         let Untold { transitions: late, mut notices } = self.untold.remove(id).unwrap_or_default();
-        notices.extend(notices::of_steps(id, &row.state, &steps, report, now));
+        let message = report.map(|report| status_json::for_strangers(row, report)).unwrap_or_default();
+        notices.extend(notices::of_steps(id, &row.state, &steps, report, &message, now));
         let cases = self.cases.verdict(row, &state, report, now);
         let ended = state.health == Health::Unknown && row.state.health == Health::Maintenance;
         let recheck = if ended && completed.is_none() {
@@ -110,6 +111,7 @@ impl Monitor {
             stream: id.clone(),
             heartbeat,
             state,
+            late_transitions: late.len(),
             transitions: late.into_iter().chain(changed.iter().cloned()).collect(),
             spans: counted.to_store.clone(),
             incidents: self.cases.take_unsaved(&cases.changed),

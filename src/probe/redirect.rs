@@ -141,12 +141,13 @@ fn absolute(base: &CameraUrl, location: &str) -> String {
 /// A redirect's target for a person: bounded, without credentials, query and control characters.
 fn shown(location: &str) -> String {
     let location = location.split(['?', '#']).next().unwrap_or_default();
-    let location = match location.split_once("://") {
+    // `//host/path` has the scheme of the address before (RFC 3986 section 4.2).
+    let location = match location.split_once("//") {
         Some((scheme, rest)) => {
             // Up to the last @: a password may hold a slash.
-            format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host))
+            format!("{scheme}//{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host))
         }
-        None => location.to_owned(),
+        None => location.rsplit_once('@').map_or(location, |(_, host)| host).to_owned(),
     };
     let mut shown: String = location.chars().filter(|c| c.is_ascii_graphic()).take(SHOWN_CHARACTERS).collect();
     if location.chars().count() > SHOWN_CHARACTERS {

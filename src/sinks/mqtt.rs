@@ -14,6 +14,7 @@
 //! | [`topics`], [`payload`] | where what is published, and what it holds |
 //! | [`board`] | retained topics: the newest wins |
 //! | [`feed`] | events from the outbox: each arrives, in order |
+//! | [`ledger`] | which topics hold something of ours, as the store knows |
 //! | [`outlet`] | all of that, and Home Assistant's discovery, whichever connection carries it |
 //! | [`command`] | what may be asked of us, and how often |
 //! | [`publisher`], [`connected`], [`handle`] | the task that follows the configuration; while a broker has us; how it stands, for others |
@@ -28,6 +29,7 @@ mod failure;
 mod feed;
 mod handle;
 mod in_flight;
+mod ledger;
 mod outlet;
 mod packet;
 mod payload;

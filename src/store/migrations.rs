@@ -303,7 +303,7 @@ CREATE INDEX audit_by_time ON audit (at_ms);
 
 /// Notices on their way to sinks (MQTT, webhooks), and topics that a broker keeps something of ours for.
 ///
-/// `notice`: [`crate::model::Notice`] in JSON. `delivered`: the newest `seq` of the outbox that the sink has delivered.
+/// `notice`: [`crate::model::Notice`] in JSON. `broker`: its address, for another one has other topics of ours. `delivered`: the newest `seq` of the outbox that the sink has delivered.
 /// `origin` tells notices of this database from those of another one.
 const VERSION_6: &str = "
 CREATE TABLE outbox (
@@ -321,7 +321,9 @@ CREATE TABLE sinks (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE retained_topics (
-    topic TEXT PRIMARY KEY
+    broker TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    PRIMARY KEY (broker, topic)
 ) STRICT, WITHOUT ROWID;
 
 INSERT INTO meta (key, value) VALUES ('origin', random() & 4294967295);

@@ -21,7 +21,8 @@ pub const MAX_WAITING: i64 = 100_000;
 pub struct Queued {
     /// Its place: greater than that of every earlier one.
     pub seq: i64,
-    /// Unique among the notices of all databases, for whoever drops repeats: `6b1f03c2-1042`.
+    /// Unique among the notices of all databases and the same whenever it is told again, for whoever drops repeats:
+    /// `6b1f03c2-gate-down-1764147615000`.
     pub id: String,
     /// What it tells.
     pub notice: Notice,
@@ -160,16 +161,19 @@ fn sweep(connection: &Connection) -> rusqlite::Result<()> {
 fn after(connection: &Connection, seq: i64, limit: usize) -> rusqlite::Result<Vec<Queued>> {
     let origin: i64 =
         connection.prepare_cached("SELECT value FROM meta WHERE key = 'origin'")?.query_row([], |row| row.get(0))?;
-    let rows: Vec<(i64, String)> = connection
-        .prepare_cached("SELECT seq, notice FROM outbox WHERE seq > ?1 ORDER BY seq LIMIT ?2")?
-        .query_map(params![seq, limit as i64], |row| Ok((row.get(0)?, row.get(1)?)))?
+    let rows: Vec<(i64, i64, String, String)> = connection
+        .prepare_cached("SELECT seq, at_ms, key, notice FROM outbox WHERE seq > ?1 ORDER BY seq LIMIT ?2")?
+        .query_map(params![seq, limit as i64], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
         .collect::<Result<_, _>>()?;
-    // One that a later version wrote and this one cannot read is passed over.
-    let read = |(seq, text): (i64, String)| {
-        let notice = serde_json::from_str(&text).ok()?;
-        Some(Queued { seq, id: format!("{origin:08x}-{seq}"), notice })
-    };
-    Ok(rows.into_iter().filter_map(read).collect())
+    rows.into_iter()
+        .map(|(seq, at_ms, key, text)| {
+            let notice = match serde_json::from_str(&text) {
+                Ok(notice) => notice,
+                Err(_) => Notice::Unreadable { at: time(at_ms)? },
+            };
+            Ok(Queued { seq, id: format!("{origin:08x}-{}", key.replace(' ', "-")), notice })
+        })
+        .collect()
 }
 
 fn backlog(connection: &Connection, sink: &str) -> rusqlite::Result<Option<Backlog>> {

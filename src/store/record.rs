@@ -7,7 +7,7 @@ use super::rollups::{self, MS_PER_HOUR};
 use super::writer::Session;
 use super::{Record, incidents, outbox};
 use crate::model::span::WRONG_CLOCK_MS;
-use crate::model::{Heartbeat, Reason, Span, StreamId, Transition};
+use crate::model::{Heartbeat, Notice, Reason, Span, StreamId, Transition};
 
 /// Writes one record.
 pub(super) fn write(session: &mut Session<'_>, record: &Record) -> rusqlite::Result<()> {
@@ -27,11 +27,19 @@ pub(super) fn write(session: &mut Session<'_>, record: &Record) -> rusqlite::Res
             rollups::add_time(connection, stream, &span, built_day)?;
         }
     }
-    for transition in &record.transitions {
-        insert_transition(connection, stream, transition)?;
+    let mut was_there = Vec::new();
+    for (i, transition) in record.transitions.iter().enumerate() {
+        if i < record.late_transitions && has_transition(connection, stream, transition)? {
+            was_there.push((transition.at, transition.to));
+        } else {
+            insert_transition(connection, stream, transition)?;
+        }
     }
     for notice in &record.notices {
-        outbox::put(session, notice)?;
+        // It was told with the transition.
+        if !matches!(notice, Notice::Transition { at, to, .. } if was_there.contains(&(*at, *to))) {
+            outbox::put(session, notice)?;
+        }
     }
     for incident in &record.incidents {
         incidents::put(session, incident)?;
@@ -149,13 +157,17 @@ pub(super) fn grow(connection: &Connection, stream: i64, span: &Span) -> rusqlit
     Ok(())
 }
 
-/// Once: a record that the monitor had given up may have been written all the same, and its transitions come again with the
-/// next.
+/// A record that the monitor had given up may have been written all the same, and its transitions come again with the next.
+fn has_transition(connection: &Connection, stream: i64, transition: &Transition) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM transitions WHERE at_ms = ?1 AND stream = ?2 AND to_health = ?3")?
+        .exists(params![transition.at.as_millisecond(), stream, health_code(transition.to)])
+}
+
 fn insert_transition(connection: &Connection, stream: i64, transition: &Transition) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO transitions (at_ms, stream, from_health, to_health, reason) SELECT ?1, ?2, ?3, ?4, ?5
-             WHERE NOT EXISTS (SELECT 1 FROM transitions WHERE at_ms = ?1 AND stream = ?2 AND to_health = ?4)",
+            "INSERT INTO transitions (at_ms, stream, from_health, to_health, reason) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
         .execute(params![
             transition.at.as_millisecond(),

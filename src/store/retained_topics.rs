@@ -6,17 +6,18 @@ use std::collections::HashSet;
 use super::{Store, StoreError};
 
 impl Store {
-    /// Every topic that may be retained.
+    /// Every topic that this broker may retain for us.
     ///
     /// # Errors
     /// [`StoreError`] when the database cannot be read.
-    pub async fn retained_topics(&self) -> Result<HashSet<String>, StoreError> {
+    pub async fn retained_topics(&self, broker: &str) -> Result<HashSet<String>, StoreError> {
+        let broker = broker.to_owned();
         self.inner
             .readers
-            .read(|connection| {
+            .read(move |connection| {
                 connection
-                    .prepare_cached("SELECT topic FROM retained_topics")?
-                    .query_map([], |row| row.get(0))?
+                    .prepare_cached("SELECT topic FROM retained_topics WHERE broker = ?1")?
+                    .query_map([broker], |row| row.get(0))?
                     .collect()
             })
             .await
@@ -26,14 +27,20 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when it is not on the disk.
-    pub async fn change_retained_topics(&self, add: Vec<String>, remove: Vec<String>) -> Result<(), StoreError> {
+    pub async fn change_retained_topics(
+        &self,
+        broker: &str,
+        add: Vec<String>,
+        remove: Vec<String>,
+    ) -> Result<(), StoreError> {
+        let broker = broker.to_owned();
         self.write(true, move |session| {
             for (topics, sql) in [
-                (&add, "INSERT OR IGNORE INTO retained_topics (topic) VALUES (?1)"),
-                (&remove, "DELETE FROM retained_topics WHERE topic = ?1"),
+                (&add, "INSERT OR IGNORE INTO retained_topics (broker, topic) VALUES (?1, ?2)"),
+                (&remove, "DELETE FROM retained_topics WHERE broker = ?1 AND topic = ?2"),
             ] {
                 for topic in topics {
-                    session.connection.prepare_cached(sql)?.execute([topic])?;
+                    session.connection.prepare_cached(sql)?.execute([&broker, topic])?;
                 }
             }
             Ok(())

@@ -35,6 +35,7 @@ fn record(stream: &str, ms: i64, reason: Reason) -> Record {
         heartbeat: Some(Heartbeat { at: at_ms(ms), reason, stage, latency_ms: 412, health }),
         state: state(health, at_ms(0)),
         transitions: Vec::new(),
+        late_transitions: 0,
         spans: Vec::new(),
         incidents: Vec::new(),
         notices: Vec::new(),

@@ -28,6 +28,10 @@ impl Files {
         Self(tempfile::tempdir().expect("a directory"))
     }
 
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
     /// Lines of a listener with this certificate.
     pub fn certificate(&self, name: &str, identity: &Identity) -> String {
         let (chain, key) = write_pair(self.0.path(), name, identity);

@@ -6,7 +6,7 @@
 //! seen to wait for each other for ever, and with them all of the worker. One probe alone cannot; what comes later finds
 //! everything set up.
 
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -53,11 +53,15 @@ fn probe_once(scheme: &str, answer: &str) -> io::Result<()> {
 /// Reads the head of a request and answers it.
 fn answer_once(listener: &TcpListener, answer: &str) -> io::Result<()> {
     let (mut stream, _) = listener.accept()?;
-    stream.set_read_timeout(Some(DEADLINE))?;
-    for line in BufReader::new(stream.try_clone()?).lines() {
-        if line?.is_empty() {
-            break;
-        }
+    let until = Instant::now() + DEADLINE;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        // Some other program of this machine may have been faster, and slow from then on.
+        let left = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero());
+        stream.set_read_timeout(Some(left.ok_or(io::ErrorKind::TimedOut)?))?;
+        let mut byte = [0];
+        stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
     }
     stream.write_all(answer.as_bytes())
 }

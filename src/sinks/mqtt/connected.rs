@@ -11,12 +11,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::super::home_assistant::{BIRTH_PAYLOAD, BIRTH_TOPIC, RESEND_WITHIN};
+use super::broker::Broker;
 use super::command::{Pace, Work};
 use super::failure::Failure;
 use super::handle::MqttHandle;
 use super::outlet::Outlet;
 use super::publisher::{End, other_settings};
-use super::session::{Happened, Session};
+use super::session::{Happened, Session, Ticket, Unsent};
 use super::topics::Leaf;
 use super::{Parts, Task};
 use crate::config::{Config, Mqtt};
@@ -26,8 +27,8 @@ use crate::store::Announced;
 
 /// For the last word to a broker.
 const LAST_WORD: Duration = Duration::from_secs(1);
-/// Who announces work that is asked for over the broker.
-const ANNOUNCED_BY: &str = "mqtt";
+/// Who announces work that is asked for over the broker: a name that no account can have.
+const ANNOUNCED_BY: &str = "(mqtt)";
 /// Between two lines of the log about commands that are not obeyed.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 
@@ -37,6 +38,7 @@ pub(super) struct Connected<'a> {
     pub(super) outlet: &'a mut Outlet,
     pub(super) parts: &'a Parts,
     pub(super) mqtt: &'a Mqtt,
+    pub(super) broker: &'a Broker,
     pub(super) handle: &'a MqttHandle,
 }
 
@@ -66,8 +68,10 @@ impl Connected<'_> {
         cancel: &CancellationToken,
     ) -> Result<End, Failure> {
         let mut events = self.parts.status.subscribe();
-        self.outlet.begin().await;
-        self.session.publish(self.outlet.status("online"))?;
+        self.outlet.begin();
+        if let Err(Unsent::Refused(failure)) = self.session.publish(&self.outlet.status("online")) {
+            self.outlet.refused(Ticket::NONE, failure);
+        }
         let filters = self.subscribe()?;
         let mut commands = Commands {
             filters,
@@ -80,7 +84,10 @@ impl Connected<'_> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut is_first = true;
         loop {
-            self.outlet.hand_over(&mut self.session)?;
+            self.outlet.hand_over(&mut self.session);
+            for failure in self.outlet.take_refused() {
+                self.tell(&failure);
+            }
             tokio::select! {
                 () = cancel.cancelled() => return Ok(End::Cancelled),
                 () = other_settings(config, self.mqtt) => return Ok(End::OtherSettings),
@@ -89,9 +96,8 @@ impl Connected<'_> {
                     if !std::mem::take(&mut is_first) {
                         self.outlet.refresh();
                     }
-                    self.publish_blob()?;
                 }
-                event = events.recv() => self.hear(event, &mut events).await,
+                event = events.recv() => self.hear(event, &mut events),
                 () = self.outlet.work() => {}
                 happened = self.session.next() => self.take(happened?, &mut commands),
                 Some(()) = commands.tasks.next() => {}
@@ -103,14 +109,12 @@ impl Connected<'_> {
         }
     }
 
-    /// The original's message. Each is followed by a newer one, so none is sent while the last is on its way.
-    fn publish_blob(&mut self) -> Result<(), Failure> {
-        if self.outlet.has_blob_under_way() || !self.session.has_room() {
-            return Ok(());
+    /// The broker does not take a message, and has us all the same.
+    fn tell(&self, failure: &Failure) {
+        let (problem, next_step) = failure.words(self.broker);
+        if self.handle.refused((problem.clone(), next_step.clone())) {
+            tracing::warn!("MQTT broker {}: {problem} {next_step}", self.broker);
         }
-        let ticket = self.session.publish(self.outlet.blob())?;
-        self.outlet.blob_is_under_way(ticket);
-        Ok(())
     }
 
     fn subscribe(&mut self) -> Result<Vec<String>, Failure> {
@@ -127,17 +131,18 @@ impl Connected<'_> {
         Ok(filters)
     }
 
-    async fn hear(&mut self, event: Result<Event, RecvError>, events: &mut broadcast::Receiver<Event>) {
+    fn hear(&mut self, event: Result<Event, RecvError>, events: &mut broadcast::Receiver<Event>) {
         match event {
-            Ok(Event::Heartbeat(row)) => self.outlet.show(&row),
-            Ok(Event::StreamsChanged) => self.outlet.rebuild().await,
+            Ok(Event::Heartbeat(row)) => self.outlet.show_stream(&row.stream.id),
+            Ok(Event::StreamsChanged) => self.outlet.rebuild(),
             Ok(Event::Transition(_) | Event::Flapping { .. } | Event::Incident(_)) => {}
             // More happened than is kept for us: the table has it all.
             Err(RecvError::Lagged(_)) => {
                 *events = self.parts.status.subscribe();
-                self.outlet.rebuild().await;
+                self.outlet.rebuild();
             }
-            Err(RecvError::Closed) => std::future::pending().await,
+            // The table outlives us.
+            Err(RecvError::Closed) => {}
         }
     }
 
@@ -147,6 +152,7 @@ impl Connected<'_> {
                 self.outlet.delivered(&tickets);
                 self.handle.published(tickets.len(), self.parts.clock.now());
             }
+            Happened::Refused { ticket, failure } => self.outlet.refused(ticket, failure),
             Happened::Subscribed { is_granted: true } => {}
             Happened::Subscribed { is_granted: false } => tracing::warn!(
                 "the MQTT broker does not let us read {}; let its access list allow it, or set mqtt.commands and \
@@ -191,24 +197,42 @@ impl Connected<'_> {
         }));
     }
 
-    /// The last word, and the goodbye. `word` is what stays behind as the status, when it is to be another one.
-    pub(super) async fn close(mut self, word: Option<&'static str>) {
-        let last = async {
-            if let Some(word) = word
-                && self.session.publish(self.outlet.status(word)).is_ok()
-            {
-                while !self.session.is_idle() {
-                    match self.session.next().await {
-                        Ok(Happened::Delivered(tickets)) => self.outlet.delivered(&tickets),
-                        Ok(_) => {}
-                        Err(_) => return,
-                    }
+    /// The last word, which stays behind as the status, and the goodbye. Where the word is not taken in time, the broker says
+    /// it for us: without a goodbye it publishes our last will.
+    pub(super) async fn close(mut self) {
+        let said = timeout(LAST_WORD, self.say_stopped()).await;
+        if said == Ok(true) {
+            self.session.close().await;
+        } else {
+            self.session.abandon();
+        }
+        let _ = timeout(LAST_WORD, self.outlet.note_arrived()).await;
+    }
+
+    /// True when the broker has it, or will not have it.
+    async fn say_stopped(&mut self) -> bool {
+        let word = self.outlet.status("stopped");
+        let mut wanted = None;
+        loop {
+            if wanted.is_none() {
+                match self.session.publish(&word) {
+                    Ok(ticket) => wanted = Some(ticket),
+                    Err(Unsent::Refused(_)) => return true,
+                    Err(Unsent::Full) => {}
                 }
             }
-            self.outlet.note_arrived().await;
-        };
-        let _ = timeout(LAST_WORD, last).await;
-        self.session.close().await;
+            match self.session.next().await {
+                Ok(Happened::Delivered(tickets)) => {
+                    self.outlet.delivered(&tickets);
+                    if wanted.is_some_and(|wanted| tickets.contains(&wanted)) {
+                        return true;
+                    }
+                }
+                Ok(Happened::Refused { ticket, .. }) if wanted == Some(ticket) => return true,
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+        }
     }
 }
 
@@ -234,6 +258,10 @@ async fn announce(parts: &Parts, stream: StreamId, work: Work) {
     let done = match work {
         Work::Begins { until, note } => {
             tracing::info!(%stream, %until, "work is announced by MQTT");
+            // One takes the place of the other, or they would pile up.
+            if let Err(error) = end_announced(parts, &stream).await {
+                tracing::warn!(%stream, "the work that was announced before by MQTT: {error}");
+            }
             let by = ANNOUNCED_BY.to_owned();
             let work = Announced { id: 0, streams: vec![stream.clone()], from: now, until, by, note };
             parts.monitor.announce(work).await.map(drop).map_err(|error| error.to_string())

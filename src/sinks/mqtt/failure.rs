@@ -282,8 +282,8 @@ impl Failure {
                 "Check the network to the broker, and look into its log.".into(),
             ),
             (Fault::TooLarge(bytes), _) => (
-                format!("The message of {bytes} bytes is larger than MQTT allows."),
-                "Watch fewer streams with one service.".into(),
+                format!("The broker, or MQTT, takes no message of {bytes} bytes."),
+                "Let the broker take larger ones (Mosquitto: max_packet_size), or publish smaller pictures (probe.snapshot_width_px).".into(),
             ),
             (Fault::NotTaken { topic, why }, _) => (
                 format!("The broker does not take a message to {topic}: {why}."),

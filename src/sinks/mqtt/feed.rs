@@ -74,6 +74,11 @@ impl Feed {
         self.waiting.pop_front()
     }
 
+    /// It did not go, for want of room.
+    pub(super) fn give_back(&mut self, queued: Queued) {
+        self.waiting.push_front(queued);
+    }
+
     pub(super) fn has_next(&self) -> bool {
         !self.waiting.is_empty()
     }

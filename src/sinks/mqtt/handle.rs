@@ -41,6 +41,7 @@ struct Inner {
     published_total: u64,
     last_published_at: Option<Timestamp>,
     backlog: Backlog,
+    refused_total: u64,
 }
 
 /// How it stands. Cloning it is cheap and shares it.
@@ -67,6 +68,7 @@ impl MqttHandle {
             "last_published_at": inner.last_published_at,
             "events_waiting": inner.backlog.transitions,
             "events_dropped_total": inner.backlog.dropped_total,
+            "refused_total": inner.refused_total,
             "oldest_event_at": inner.backlog.oldest,
         })
     }
@@ -107,6 +109,15 @@ impl MqttHandle {
 
     pub(super) fn waiting(&self, backlog: Backlog) {
         self.inner().backlog = backlog;
+    }
+
+    /// The broker has us and does not take a message: what and what to do. True when that is another problem than before.
+    pub(super) fn refused(&self, problem: (String, String)) -> bool {
+        let mut inner = self.inner();
+        inner.refused_total += 1;
+        let is_new = inner.problem.as_ref() != Some(&problem);
+        inner.problem = Some(problem);
+        is_new
     }
 
     pub(super) fn published(&self, messages: usize, now: Timestamp) {

@@ -74,12 +74,9 @@ impl InFlight {
         self.order.front().map(|(_, until)| *until)
     }
 
-    /// Where the message goes that has this id.
-    pub(super) fn topic(&self, packet_id: u16) -> Option<String> {
-        match self.waiting.get(&packet_id)? {
-            Waiting::Message { topic, .. } => Some(topic.clone()),
-            Waiting::Subscription => None,
-        }
+    /// Whether a message has this id.
+    pub(super) fn has(&self, packet_id: u16) -> bool {
+        matches!(self.waiting.get(&packet_id), Some(Waiting::Message { .. }))
     }
 
     /// The message with this id has arrived; `None` when there is none.

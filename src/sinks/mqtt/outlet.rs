@@ -1,5 +1,5 @@
 //! What goes to a broker, whichever connection carries it: the board of retained topics, the feed of events, and the
-//! original's message.
+//! original's message. Nothing here waits but [`Outlet::work`].
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -10,15 +10,15 @@ use super::super::home_assistant::{self, Camera, DISCOVERY_PREFIX, Service};
 use super::Parts;
 use super::board::Board;
 use super::failure::Failure;
-use super::feed::{Feed, SINK};
+use super::feed::Feed;
+use super::ledger::{Ledger, Told};
 use super::packet::Message;
 use super::payload::{self, Essence};
-use super::session::{Session, Ticket};
+use super::session::{Session, Ticket, Unsent};
 use super::topics::{Leaf, Topics};
 use crate::config::Mqtt;
 use crate::model::{Snapshot, StreamId};
 use crate::monitor::{StreamStatus, status_json};
-use crate::store::{Store, StoreError};
 
 /// Retained messages and events: they must arrive.
 const QOS: u8 = 1;
@@ -37,21 +37,27 @@ pub(super) struct Outlet {
     pub(super) topics: Topics,
     board: Board,
     shown: HashMap<StreamId, Shown>,
-    /// `None` until the store was asked how far it is.
+    ledger: Ledger,
+    /// `None` until the store has said how far it is.
     feed: Option<Feed>,
-    /// Topics for which something may be retained, as the store knows; `None` until it was asked.
-    retained: Option<HashSet<String>>,
     clearing: HashMap<Ticket, String>,
-    /// Topics that were cleared and that the store is to forget.
-    cleared: Vec<String>,
     events_turn: bool,
-    /// The original's message, while it is on its way.
-    blob: Option<Ticket>,
+    blob: Blob,
+    /// Messages that the broker did not take over this connection, and what it said; told once each.
+    refused: Vec<Failure>,
+}
+
+/// The original's message. Each is followed by a newer one, so none is sent while the last is on its way.
+#[derive(Default)]
+struct Blob {
+    is_due: bool,
+    under_way: Option<Ticket>,
 }
 
 impl Outlet {
-    pub(super) fn new(parts: Parts, mqtt: &Mqtt, node: &str) -> Self {
+    pub(super) fn new(parts: Parts, mqtt: &Mqtt, node: &str, broker: String) -> Self {
         Self {
+            ledger: Ledger::new(parts.store.clone(), broker),
             parts,
             mqtt: mqtt.clone(),
             node: node.to_owned(),
@@ -59,11 +65,10 @@ impl Outlet {
             board: Board::default(),
             shown: HashMap::new(),
             feed: None,
-            retained: None,
             clearing: HashMap::new(),
-            cleared: Vec::new(),
             events_turn: false,
-            blob: None,
+            blob: Blob::default(),
+            refused: Vec::new(),
         }
     }
 
@@ -73,59 +78,46 @@ impl Outlet {
     }
 
     /// A new connection: everything goes again, to a broker that may know nothing.
-    pub(super) async fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         self.clearing.clear();
-        self.blob = None;
-        match &mut self.feed {
-            Some(feed) => feed.rewind(),
-            None => match open_feed(self.parts.store.clone()).await {
-                Ok(feed) => self.feed = Some(feed),
-                Err(error) => tracing::warn!(%error, "events are not published on MQTT until the next connection"),
-            },
+        self.refused.clear();
+        self.blob = Blob { is_due: true, under_way: None };
+        if let Some(feed) = &mut self.feed {
+            feed.rewind();
         }
-        if self.retained.is_none() {
-            match self.parts.store.retained_topics().await {
-                Ok(topics) => self.retained = Some(topics),
-                Err(error) => tracing::warn!(%error, "topics of removed streams are not cleared yet"),
-            }
-        }
-        self.rebuild().await;
-        self.board.start_over();
+        self.rebuild();
+        self.refresh();
+        self.board.start_over(rank);
     }
 
-    /// The list of streams is another one, or the first: every topic is put, or cleared, and the store knows of each before
-    /// something is retained there.
-    pub(super) async fn rebuild(&mut self) {
-        self.forget_cleared().await;
+    /// The list of streams is another one, or the first: every topic is put, or cleared, and held until the store knows of it.
+    pub(super) fn rebuild(&mut self) {
         let rows = self.parts.status.all();
         let is_there: HashSet<&StreamId> = rows.iter().map(|row| &row.stream.id).collect();
         self.shown.retain(|id, _| is_there.contains(id));
         // Before the states: Home Assistant subscribes to them when it knows whose they are.
-        let mut wanted: HashSet<String> = [self.topics.status()].into();
-        for (topic, payload) in self.discovery(&rows) {
-            self.board.change(topic.clone(), payload);
-            wanted.insert(topic);
+        let discovery = self.discovery(&rows);
+        let mut wanted: Vec<String> = vec![self.topics.status()];
+        wanted.extend(self.mqtt.retain.then(|| self.mqtt.topic.clone()));
+        wanted.extend(discovery.iter().map(|(topic, _)| topic.clone()));
+        for row in &rows {
+            wanted.extend(self.leaves().map(|leaf| self.topics.stream(&row.stream.id, leaf)));
         }
+        for topic in &wanted {
+            if !self.ledger.note(topic) {
+                self.board.hold(topic);
+            }
+        }
+        discovery.into_iter().for_each(|(topic, payload)| self.board.change(topic, payload));
         for row in &rows {
             self.show(row);
             self.show_picture(row);
         }
-        for row in &rows {
-            wanted.extend(self.leaves().map(|leaf| self.topics.stream(&row.stream.id, leaf)));
-        }
-        let known = self.board.held().into_iter().map(str::to_owned).chain(self.retained.iter().flatten().cloned());
+        let wanted: HashSet<String> = wanted.into_iter().collect();
+        let known = self.board.held().into_iter().map(str::to_owned).chain(self.ledger.topics().cloned());
         let mut stale: Vec<String> = known.filter(|topic| !wanted.contains(topic)).collect();
-        // A device goes before its topics: an entity that still listens would stumble over an empty state.
-        stale.sort_by_key(|topic| !topic.starts_with(DISCOVERY_PREFIX));
+        stale.sort_by_key(|topic| rank(topic, true));
         stale.into_iter().for_each(|topic| self.board.clear(topic));
-        let Some(retained) = &mut self.retained else { return };
-        let new: Vec<String> = wanted.difference(retained).cloned().collect();
-        if !new.is_empty() {
-            retained.extend(new.iter().cloned());
-            if let Err(error) = self.parts.store.change_retained_topics(new, Vec::new()).await {
-                tracing::warn!(%error, "MQTT topics are not noted: those of a stream that is removed may stay with the broker");
-            }
-        }
     }
 
     /// What Home Assistant is told, the service first. Streams that are switched off are no devices there.
@@ -161,17 +153,25 @@ impl Outlet {
         [Leaf::State, Leaf::Attributes].into_iter().chain(image)
     }
 
-    /// Every state goes again, and pictures that are new.
+    /// Every state goes again, pictures that are new, and the original's message.
     pub(super) fn refresh(&mut self) {
         for row in self.parts.status.all() {
-            self.board.put(self.topics.stream(&row.stream.id, Leaf::State), self.state(&row));
             self.show(&row);
+            self.board.put(self.topics.stream(&row.stream.id, Leaf::State), self.state(&row));
             self.show_picture(&row);
+        }
+        self.blob.is_due = true;
+    }
+
+    /// A stream may have changed: its state goes when that is another one.
+    pub(super) fn show_stream(&mut self, id: &StreamId) {
+        // The row of now: what is told of may be older than what went already.
+        if let Some(row) = self.parts.status.get(id.as_str()) {
+            self.show(&row);
         }
     }
 
-    /// A stream has a new heartbeat: its state goes when that is another one.
-    pub(super) fn show(&mut self, row: &Arc<StreamStatus>) {
+    fn show(&mut self, row: &StreamStatus) {
         let id = &row.stream.id;
         let essence = Essence::of(row);
         if self.shown.get(id).is_none_or(|shown| shown.essence != essence) {
@@ -199,64 +199,77 @@ impl Outlet {
         payload::state(row, ratio).into()
     }
 
-    /// The original's message with all streams.
-    pub(super) fn blob(&self) -> Message {
-        Message {
+    /// Hands over as much as the session takes, states and events in turn.
+    pub(super) fn hand_over(&mut self, session: &mut Session) {
+        self.hand_over_blob(session);
+        while session.has_room() {
+            let has_events = self.feed.as_ref().is_some_and(Feed::has_next);
+            if self.board.is_done() && !has_events {
+                return;
+            }
+            self.events_turn = has_events && (self.board.is_done() || !self.events_turn);
+            if self.events_turn {
+                self.hand_over_event(session);
+            } else {
+                self.hand_over_topic(session);
+            }
+        }
+    }
+
+    fn hand_over_blob(&mut self, session: &mut Session) {
+        if !self.blob.is_due || self.blob.under_way.is_some() {
+            return;
+        }
+        let message = Message {
             topic: self.mqtt.topic.clone(),
             payload: status_json::for_others(&self.parts.status).into(),
             qos: self.mqtt.qos,
             retain: self.mqtt.retain,
-        }
-    }
-
-    pub(super) fn has_blob_under_way(&self) -> bool {
-        self.blob.is_some()
-    }
-
-    pub(super) fn blob_is_under_way(&mut self, ticket: Ticket) {
-        self.blob = Some(ticket);
-    }
-
-    /// Hands over as much as the session takes, states and events in turn.
-    ///
-    /// # Errors
-    /// When the broker does not take a message.
-    pub(super) fn hand_over(&mut self, session: &mut Session) -> Result<(), Failure> {
-        while session.has_room() {
-            let has_events = self.feed.as_ref().is_some_and(Feed::has_next);
-            if self.board.is_done() && !has_events {
-                return Ok(());
+        };
+        match session.publish(&message) {
+            Ok(ticket) => self.blob = Blob { is_due: false, under_way: Some(ticket) },
+            Err(Unsent::Full) => {}
+            Err(Unsent::Refused(failure)) => {
+                self.blob.is_due = false;
+                self.refused.push(failure);
             }
-            self.events_turn = has_events && (self.board.is_done() || !self.events_turn);
-            if self.events_turn { self.hand_over_event(session)? } else { self.hand_over_topic(session)? }
         }
-        Ok(())
     }
 
-    fn hand_over_event(&mut self, session: &mut Session) -> Result<(), Failure> {
-        let Some(feed) = &mut self.feed else { return Ok(()) };
-        let Some(queued) = feed.next() else { return Ok(()) };
+    fn hand_over_event(&mut self, session: &mut Session) {
+        let Some(feed) = &mut self.feed else { return };
+        let Some(queued) = feed.next() else { return };
         let named = |stream: &StreamId| self.parts.status.get(stream.as_str()).map(|row| row.stream.name.clone());
-        let event = payload::event(&queued, named);
-        match event {
-            Some((stream, text)) => {
-                let topic = self.topics.stream(stream, Leaf::Event);
-                let ticket = session.publish(Message { topic, payload: text.into(), qos: QOS, retain: false })?;
-                feed.handed_over(queued.seq, ticket);
-            }
+        let message = payload::event(&queued, named).map(|(stream, text)| {
+            let topic = self.topics.stream(stream, Leaf::Event);
+            Message { topic, payload: text.into(), qos: QOS, retain: false }
+        });
+        match message.map(|message| session.publish(&message)) {
             None => feed.passed_over(queued.seq),
+            Some(Ok(ticket)) => feed.handed_over(queued.seq, ticket),
+            Some(Err(Unsent::Full)) => feed.give_back(queued),
+            Some(Err(Unsent::Refused(failure))) => {
+                feed.passed_over(queued.seq);
+                self.refused.push(failure);
+            }
         }
-        Ok(())
     }
 
-    fn hand_over_topic(&mut self, session: &mut Session) -> Result<(), Failure> {
-        let Some((topic, payload)) = self.board.next() else { return Ok(()) };
-        let is_clearing = payload.is_empty();
-        let ticket = session.publish(Message { topic: topic.clone(), payload, qos: QOS, retain: true })?;
-        if is_clearing {
-            self.clearing.insert(ticket, topic);
+    fn hand_over_topic(&mut self, session: &mut Session) {
+        let Some((topic, payload)) = self.board.next() else { return };
+        let message = Message { topic, payload, qos: QOS, retain: true };
+        match session.publish(&message) {
+            Ok(ticket) if message.payload.is_empty() => _ = self.clearing.insert(ticket, message.topic),
+            Ok(_) => {}
+            Err(Unsent::Full) => self.board.give_back(message.topic),
+            // It goes again when there is something new, or at the next connection.
+            Err(Unsent::Refused(failure)) => self.refused.push(failure),
         }
-        Ok(())
+    }
+
+    /// What the broker did not take since the last time that this was asked.
+    pub(super) fn take_refused(&mut self) -> Vec<Failure> {
+        std::mem::take(&mut self.refused)
     }
 
     /// The broker has these messages.
@@ -264,19 +277,47 @@ impl Outlet {
         if let Some(feed) = &mut self.feed {
             feed.delivered(tickets);
         }
-        self.blob = self.blob.filter(|blob| !tickets.contains(blob));
+        self.blob.under_way = self.blob.under_way.filter(|blob| !tickets.contains(blob));
         for topic in tickets.iter().filter_map(|ticket| self.clearing.remove(ticket)) {
             if self.board.forget_cleared(&topic) {
-                self.cleared.push(topic);
+                self.ledger.forget(topic);
             }
         }
+    }
+
+    /// The broker does not take this message. An event is passed over: those behind it shall not wait for ever.
+    pub(super) fn refused(&mut self, ticket: Ticket, failure: Failure) {
+        if let Some(feed) = &mut self.feed {
+            feed.delivered(&[ticket]);
+        }
+        self.clearing.remove(&ticket);
+        self.blob.under_way = self.blob.under_way.filter(|blob| *blob != ticket);
+        self.refused.push(failure);
     }
 
     /// What is done beside the connection, one step; for ever, when there is nothing to do. It can be broken off at any time
     /// and begun again.
     pub(super) async fn work(&mut self) {
-        let Some(feed) = &mut self.feed else { return std::future::pending().await };
-        feed.work().await;
+        let feed = async {
+            match &mut self.feed {
+                Some(feed) => feed.work().await,
+                None => std::future::pending().await,
+            }
+        };
+        let told = tokio::select! {
+            () = feed => return,
+            told = self.ledger.work() => told,
+        };
+        match told {
+            Told::Opened(delivered) => {
+                self.feed = Some(Feed::new(self.parts.store.clone(), delivered));
+                // Now it is known what there is to clear, and to note.
+                self.rebuild();
+            }
+            Told::Noted(topics) => topics.iter().for_each(|topic| self.board.release(topic)),
+            // A state that cannot be noted is better than none.
+            Told::Failed => self.board.release_all(),
+        }
     }
 
     /// Waits until the store knows how far the events are.
@@ -285,23 +326,14 @@ impl Outlet {
             feed.note_arrived().await;
         }
     }
-
-    /// The store forgets what was cleared. Before a stream of the same id may come back.
-    pub(super) async fn forget_cleared(&mut self) {
-        let cleared = std::mem::take(&mut self.cleared);
-        if cleared.is_empty() {
-            return;
-        }
-        if let Some(retained) = &mut self.retained {
-            cleared.iter().for_each(|topic| _ = retained.remove(topic));
-        }
-        // What stays in the store is cleared once more at the next start.
-        let _ = self.parts.store.change_retained_topics(Vec::new(), cleared).await;
-    }
 }
 
-async fn open_feed(store: Store) -> Result<Feed, StoreError> {
-    store.open_sink(SINK).await?;
-    let backlog = store.backlog(SINK).await?.unwrap_or_default();
-    Ok(Feed::new(store, backlog.delivered))
+/// A device goes before its topics: an entity of Home Assistant that still listens would stumble over an empty state. And it
+/// comes before them.
+fn rank(topic: &str, is_cleared: bool) -> u8 {
+    match (topic.starts_with(DISCOVERY_PREFIX), is_cleared) {
+        (true, true) => 0,
+        (true, false) => 1,
+        (false, _) => 2,
+    }
 }

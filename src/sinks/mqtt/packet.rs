@@ -16,6 +16,8 @@ const MAX_OUTGOING_BYTES: usize = 16 * 1024 * 1024;
 pub(super) const SMALL_BYTES: usize = 64 * 1024;
 /// For whoever wants to see what we publish.
 pub(super) const LARGE_BYTES: usize = MAX_OUTGOING_BYTES;
+/// The broker takes nothing more for now (MQTT 5, 3.4.2.1), in our words.
+pub(super) const QUOTA_EXCEEDED: &str = "quota exceeded";
 /// A first byte's high half (MQTT 5, 2.1.2).
 const PUBLISH: u8 = 3;
 
@@ -264,6 +266,9 @@ mod tests {
             (Version::V5, &[0x90, 4, 0, 7, 0, 0x87], Incoming::SubAck { packet_id: 7, is_granted: false }),
             (Version::V5, &[0xe0, 0], Incoming::Disconnect { why: "it ends the connection".to_owned() }),
             (Version::V5, &[0xe0, 2, 0x8e, 0], Incoming::Disconnect { why: "session taken over".to_owned() }),
+            // As Mosquitto writes it, and as a broker answers that speaks 3.1.1 only.
+            (Version::V5, &[0xe0, 1, 0x8e], Incoming::Disconnect { why: "session taken over".to_owned() }),
+            (Version::V5, &[0x20, 2, 0, 1], Incoming::ConnAck(Err(Refusal::Version))),
             (Version::V3, &[0x20, 2, 0, 5], Incoming::ConnAck(Err(Refusal::Login))),
             (Version::V5, &[0x20, 3, 0, 0x86, 0], Incoming::ConnAck(Err(Refusal::Login))),
             (Version::V5, &[0x20, 3, 0, 0x84, 0], Incoming::ConnAck(Err(Refusal::Version))),

@@ -61,6 +61,7 @@ struct Event<'a> {
 /// What of a state is a change of it; its other figures come with every heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Essence {
+    is_watched: bool,
     health: Health,
     reason: Reason,
     issues: Vec<PictureIssue>,
@@ -70,7 +71,13 @@ pub(super) struct Essence {
 impl Essence {
     pub(super) fn of(row: &StreamStatus) -> Self {
         let state = &row.state;
-        Self { health: state.health, reason: state.reason, issues: issues(row).to_vec(), since: state.since }
+        Self {
+            is_watched: row.stream.enabled,
+            health: state.health,
+            reason: state.reason,
+            issues: issues(row).to_vec(),
+            since: state.since,
+        }
     }
 }
 
@@ -83,10 +90,12 @@ fn issues(row: &StreamStatus) -> &[PictureIssue] {
 /// `…/state`. `availability_30d`: 0 to 1.
 pub(super) fn state(row: &StreamStatus, availability_30d: Option<f64>) -> String {
     let last = row.last.as_ref();
+    // Of one that is switched off nothing is known, whatever was known once.
+    let health = if row.stream.enabled { row.state.health } else { Health::Unknown };
     text(&State {
         v: VERSION,
-        state: row.state.health,
-        up: match row.state.health {
+        state: health,
+        up: match health {
             Health::Up | Health::Degraded => Some(true),
             Health::Down => Some(false),
             Health::Unknown | Health::Maintenance => None,
@@ -134,8 +143,6 @@ pub(super) fn event(queued: &Queued, named: impl FnOnce(&StreamId) -> Option<Str
     let Notice::Transition { stream, at, from, to, reason, issues, message, announced } = &queued.notice else {
         return None;
     };
-    // An address that a camera may have written into an answer stays with us.
-    let message = if message.contains("://") { reason.sentence() } else { message };
     let name = named(stream).unwrap_or_else(|| stream.to_string());
     let event = Event {
         v: VERSION,

@@ -89,12 +89,8 @@ impl Publisher {
                  the messages; name the broker's authority as mqtt.ca_file instead"
             );
         }
-        // Before the first connection: what happens until then waits for it.
-        if let Err(error) = self.parts.store.open_sink(SINK).await {
-            tracing::warn!(%error, "events for MQTT are not kept yet");
-        }
         let client_id = client_id(mqtt);
-        let mut outlet = Outlet::new(self.parts.clone(), mqtt, &node(mqtt));
+        let mut outlet = Outlet::new(self.parts.clone(), mqtt, &node(mqtt), broker.to_string());
         let will = outlet.status("offline");
         let mut backoff = Backoff::new(FIRST_RETRY, LONGEST_RETRY);
         loop {
@@ -102,6 +98,8 @@ impl Publisher {
             let opened = tokio::select! {
                 () = cancel.cancelled() => return End::Cancelled,
                 () = other_settings(&mut self.config, mqtt) => return End::OtherSettings,
+                // From the first moment on what happens waits in the outbox.
+                () = work(&mut outlet) => continue,
                 opened = Session::open(mqtt, broker, &client_id, Some(&will), deadline) => opened,
             };
             let failure = match opened {
@@ -111,18 +109,15 @@ impl Publisher {
                     self.handle.set(State::Connected, broker.to_string(), self.parts.clock.now());
                     let begun = Instant::now();
                     let (parts, handle) = (&self.parts, &self.handle);
-                    let mut connected = Connected { session, outlet: &mut outlet, parts, mqtt, handle };
+                    let mut connected = Connected { session, outlet: &mut outlet, parts, mqtt, broker, handle };
                     let end = connected.run(&mut self.config, cancel).await;
                     let failure = match end {
                         End::Failed(failure) => failure,
                         end => {
-                            let stays = matches!(end, End::OtherSettings) && self.stays_at(broker, mqtt);
-                            connected.close((!stays).then_some("stopped")).await;
-                            outlet.forget_cleared().await;
+                            connected.close().await;
                             return end;
                         }
                     };
-                    outlet.forget_cleared().await;
                     if begun.elapsed() >= GOOD {
                         backoff.reset();
                     }
@@ -137,19 +132,21 @@ impl Publisher {
             tokio::select! {
                 () = cancel.cancelled() => return End::Cancelled,
                 () = other_settings(&mut self.config, mqtt) => return End::OtherSettings,
+                () = work(&mut outlet) => {}
                 () = sleep(backoff.delay()) => {}
             }
         }
     }
+}
 
-    /// Whether the new settings lead to the same topics of the same broker: then nobody there need think that we stopped.
-    fn stays_at(&self, broker: &Broker, mqtt: &Mqtt) -> bool {
-        let new = &self.config.borrow().mqtt;
-        new.enabled && Broker::of(new) == *broker && node(new) == node(mqtt)
+/// What is done while there is no connection; it does not end.
+async fn work(outlet: &mut Outlet) {
+    loop {
+        outlet.work().await;
     }
 }
 
-/// Says now and then how much waits, and once what was dropped.
+/// Says now and then how much waits, and what was dropped meanwhile.
 async fn count_waiting(parts: Parts, handle: MqttHandle) {
     let mut ticks = interval(COUNT_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

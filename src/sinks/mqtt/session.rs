@@ -10,7 +10,7 @@ use super::broker::Broker;
 use super::dial::{Dialled, dial, of_broken, of_closed};
 use super::failure::{Failure, Fault, Stage};
 use super::in_flight::InFlight;
-use super::packet::{Connect, Incoming, Limits, Message, Outgoing, Refusal, SMALL_BYTES};
+use super::packet::{Connect, Incoming, Limits, Message, Outgoing, QUOTA_EXCEEDED, Refusal, SMALL_BYTES};
 use super::tls::OwnCertificate;
 use super::wire::{Lost, Wire};
 use crate::config::Mqtt;
@@ -19,6 +19,8 @@ use crate::config::Mqtt;
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// For a message to go, and for its acknowledgement to come.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Bytes that may wait to go before the next message is taken.
+const MAX_UNSENT_BYTES: usize = 128 * 1024;
 /// For the goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -26,17 +28,33 @@ const GOODBYE: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Ticket(pub(super) u64);
 
+impl Ticket {
+    /// Of no message.
+    pub(super) const NONE: Self = Self(u64::MAX);
+}
+
 /// What came of waiting.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Happened {
     /// The broker has these.
     Delivered(Vec<Ticket>),
+    /// The broker does not take this one; the connection goes on.
+    Refused { ticket: Ticket, failure: Failure },
     /// Somebody wrote to a topic that was subscribed to.
     Message { topic: String, payload: Bytes, retain: bool },
     /// Somebody wrote more than anybody has to say there.
     Oversized,
     /// The broker answered the subscription.
     Subscribed { is_granted: bool },
+}
+
+/// Why a message was not taken.
+#[derive(Debug)]
+pub(super) enum Unsent {
+    /// Too much is on its way.
+    Full,
+    /// It is larger, or of another kind, than the broker takes.
+    Refused(Failure),
 }
 
 /// A connection to a broker that let us in.
@@ -167,16 +185,17 @@ impl Session {
         self.unsent.is_empty() && self.in_flight.is_empty()
     }
 
-    /// Whether the next message of QoS 1 or 2 may be taken.
+    /// Whether the next message of QoS 1 or 2 should be taken. What waits to go is bounded, so that a slow link gets it away
+    /// in time.
     pub(super) fn has_room(&self) -> bool {
-        self.in_flight.has_room()
+        self.in_flight.has_room() && self.wire.unsent_bytes() < MAX_UNSENT_BYTES
     }
 
     /// Takes a message; [`Self::next`] sends it. It never waits.
     ///
     /// # Errors
-    /// When the message is larger, or of another kind, than the broker takes, or too many are not acknowledged.
-    pub(super) fn publish(&mut self, message: Message) -> Result<Ticket, Failure> {
+    /// [`Unsent`]; the connection goes on.
+    pub(super) fn publish(&mut self, message: &Message) -> Result<Ticket, Unsent> {
         let refused = if message.qos > self.limits.max_qos {
             Some(Fault::QosRefused(message.qos))
         } else if message.retain && !self.limits.may_retain {
@@ -185,18 +204,20 @@ impl Session {
             None
         };
         if let Some(fault) = refused {
-            return Err(Failure::at(Stage::Publish, fault));
+            return Err(Unsent::Refused(Failure::at(Stage::Publish, fault)));
         }
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         if message.qos == 0 {
-            self.put(&Outgoing::Publish { message: &message, packet_id: 0 })?;
+            self.put(&Outgoing::Publish { message, packet_id: 0 }).map_err(Unsent::Refused)?;
             self.unsent.push(ticket);
         } else {
-            let stuck = || Failure::at(Stage::Publish, Fault::NotAcknowledged);
-            let packet_id =
-                self.in_flight.begin(ticket, &message.topic, Instant::now() + PATIENCE).ok_or_else(stuck)?;
-            self.put(&Outgoing::Publish { message: &message, packet_id })?;
+            let until = Instant::now() + PATIENCE;
+            let packet_id = self.in_flight.begin(ticket, &message.topic, until).ok_or(Unsent::Full)?;
+            if let Err(failure) = self.put(&Outgoing::Publish { message, packet_id }) {
+                self.in_flight.acknowledge(packet_id);
+                return Err(Unsent::Refused(failure));
+            }
         }
         Ok(ticket)
     }
@@ -223,9 +244,16 @@ impl Session {
     pub(super) async fn next(&mut self) -> Result<Happened, Failure> {
         loop {
             if let Some(until) = self.flush_until {
-                let flushed = timeout_at(until, self.wire.flush()).await;
-                let flushed = flushed.map_err(|_| Failure::at(Stage::Publish, Fault::Silent))?;
-                flushed.map_err(|lost| self.lost(Stage::Publish, lost))?;
+                let before = self.wire.unsent_bytes();
+                match timeout_at(until, self.wire.flush()).await {
+                    Ok(flushed) => flushed.map_err(|lost| self.lost(Stage::Publish, lost))?,
+                    // A slow link is no dead one.
+                    Err(_) if self.wire.unsent_bytes() < before => {
+                        self.flush_until = Some(Instant::now() + PATIENCE);
+                        continue;
+                    }
+                    Err(_) => return Err(Failure::at(Stage::Publish, Fault::Silent)),
+                }
                 self.flush_until = None;
                 if !self.unsent.is_empty() {
                     return Ok(Happened::Delivered(std::mem::take(&mut self.unsent)));
@@ -234,6 +262,8 @@ impl Session {
             let patience = self.in_flight.oldest();
             let wake = patience.unwrap_or(self.ping_at).min(self.ping_at);
             let packet = tokio::select! {
+                // What is there by now is no silence, however late we look.
+                biased;
                 packet = self.wire.read() => Some(packet),
                 () = sleep_until(wake) => None,
             };
@@ -262,12 +292,15 @@ impl Session {
         match packet {
             Incoming::PubAck { packet_id, refused } => {
                 let (ticket, topic) = self.in_flight.acknowledge(packet_id).ok_or_else(violated)?;
-                taken(topic, refused)?;
-                Ok(Some(Happened::Delivered(vec![ticket])))
+                taken(ticket, topic, refused).map(Some)
             }
             // MQTT 3.1.1, 4.3.3: it is the receiver's now; the id is free when it has forgotten it.
             Incoming::PubRec { packet_id, refused } => {
-                taken(self.in_flight.topic(packet_id).ok_or_else(violated)?, refused)?;
+                if refused.is_some() {
+                    let (ticket, topic) = self.in_flight.acknowledge(packet_id).ok_or_else(violated)?;
+                    return taken(ticket, topic, refused).map(Some);
+                }
+                self.in_flight.has(packet_id).then_some(()).ok_or_else(violated)?;
                 self.put(&Outgoing::PubRel { packet_id })?;
                 Ok(None)
             }
@@ -290,6 +323,9 @@ impl Session {
         }
     }
 
+    /// Ends without a goodbye: the broker publishes our last will.
+    pub(super) fn abandon(self) {}
+
     /// Says goodbye, so that the broker knows that nothing went wrong. What was taken before still goes.
     pub(super) async fn close(mut self) {
         if self.wire.put(&Outgoing::Disconnect).is_ok() {
@@ -298,9 +334,10 @@ impl Session {
     }
 }
 
-fn taken(topic: String, refused: Option<String>) -> Result<(), Failure> {
-    match refused {
-        None => Ok(()),
-        Some(why) => Err(Failure::at(Stage::Publish, Fault::NotTaken { topic, why })),
-    }
+fn taken(ticket: Ticket, topic: String, refused: Option<String>) -> Result<Happened, Failure> {
+    let Some(why) = refused else { return Ok(Happened::Delivered(vec![ticket])) };
+    let is_quota = why == QUOTA_EXCEEDED;
+    let failure = Failure::at(Stage::Publish, Fault::NotTaken { topic, why });
+    // Too much of everything: later it may be taken.
+    if is_quota { Err(failure) } else { Ok(Happened::Refused { ticket, failure }) }
 }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::broker::{Broker, client_id, host_name};
 use super::failure::{Failure, Fault, Stage};
 use super::packet::Message;
-use super::session::Session;
+use super::session::{Happened, Session, Unsent};
 use crate::clock::Clock;
 use crate::config::Mqtt;
 use crate::model::stage::to_ms;
@@ -60,10 +60,16 @@ async fn sent(
         "at": clock.now(),
     });
     let payload = payload.to_string().into();
-    session.publish(Message { topic: topic.to_owned(), payload, qos: 1, retain: false })?;
+    let message = Message { topic: topic.to_owned(), payload, qos: 1, retain: false };
+    session.publish(&message).map_err(|unsent| match unsent {
+        Unsent::Full => Failure::at(Stage::Publish, Fault::NotAcknowledged),
+        Unsent::Refused(failure) => failure,
+    })?;
     let acknowledged = async {
         while !session.is_idle() {
-            session.next().await?;
+            if let Happened::Refused { failure, .. } = session.next().await? {
+                return Err(failure);
+            }
         }
         Ok(())
     };

@@ -88,7 +88,7 @@ async fn listen(
     let mut goes_on = on_seen(Seen::Connected(broker.to_string()));
     while goes_on {
         let seen = match session.next().await? {
-            Happened::Delivered(_) => continue,
+            Happened::Delivered(_) | Happened::Refused { .. } => continue,
             Happened::Subscribed { is_granted } => Seen::Subscribed { filters: filters.clone(), is_granted },
             Happened::Oversized => Seen::Oversized,
             Happened::Message { topic, payload, retain } => Seen::Message { topic, payload, retained: retain },

@@ -124,6 +124,11 @@ impl Wire {
         written.map_err(|TooLarge(bytes)| Lost::TooLarge(bytes))
     }
 
+    /// What waits to go, as far as it is known: what a WebSocket has taken is with it.
+    pub(super) fn unsent_bytes(&self) -> usize {
+        self.outgoing.len()
+    }
+
     /// Sends what is to go.
     pub(super) async fn flush(&mut self) -> Result<(), Lost> {
         match &mut self.carrier {

@@ -69,6 +69,7 @@ async fn they_outlive_a_restart_with_their_ids_and_each_is_there_once() {
     store.record(told("gate", 0, Health::Down)).await.unwrap();
     // The monitor had given this record up, and its next one brings what it told along.
     let mut second = told("gate", 5, Health::Up);
+    second.late_transitions = 1;
     second.transitions.insert(0, told("gate", 0, Health::Down).transitions.remove(0));
     second.notices.insert(0, told("gate", 0, Health::Down).notices.remove(0));
     store.record(second).await.unwrap();
@@ -76,6 +77,14 @@ async fn they_outlive_a_restart_with_their_ids_and_each_is_there_once() {
     assert_eq!(before.len(), 2);
     let transitions: i64 = raw(&dir).query_row("SELECT count(*) FROM transitions", [], |row| row.get(0)).unwrap();
     assert_eq!(transitions, 2);
+    // Also when the first is delivered by then, and its row gone.
+    store.delivered("mqtt", before[1].seq).await.unwrap();
+    let late = Record { late_transitions: 1, ..told("gate", 5, Health::Up) };
+    store.record(late).await.unwrap();
+    assert!(store.outbox_after(0, 1000).await.unwrap().is_empty());
+    store.record(told("yard", 9, Health::Down)).await.unwrap();
+    let before = store.outbox_after(0, 1000).await.unwrap();
+    assert!(before[0].id.ends_with(&format!("-yard-down-{}", NOON_MS + 9)), "{}", before[0].id);
     store.close().await;
 
     let store = Store::open(dir.path()).await.unwrap();
@@ -83,7 +92,7 @@ async fn they_outlive_a_restart_with_their_ids_and_each_is_there_once() {
     let other = TempDir::new().unwrap();
     let other = Store::open(other.path()).await.unwrap();
     other.open_sink("mqtt").await.unwrap();
-    other.record(told("gate", 0, Health::Down)).await.unwrap();
+    other.record(told("yard", 9, Health::Down)).await.unwrap();
     assert_ne!(other.outbox_after(0, 1000).await.unwrap()[0].id, before[0].id, "another database");
 }
 
@@ -141,11 +150,25 @@ async fn retained_topics_are_remembered_until_they_are_cleared() {
     let dir = TempDir::new().unwrap();
     let store = Store::open(dir.path()).await.unwrap();
     let topics = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    store.change_retained_topics(topics(&["a/state", "b/state"]), Vec::new()).await.unwrap();
-    store.change_retained_topics(topics(&["b/state", "c/state"]), topics(&["a/state"])).await.unwrap();
+    store.change_retained_topics("one", topics(&["a/state", "b/state"]), Vec::new()).await.unwrap();
+    store.change_retained_topics("one", topics(&["b/state", "c/state"]), topics(&["a/state"])).await.unwrap();
     store.close().await;
     let store = Store::open(dir.path()).await.unwrap();
-    let mut kept: Vec<_> = store.retained_topics().await.unwrap().into_iter().collect();
+    let mut kept: Vec<_> = store.retained_topics("one").await.unwrap().into_iter().collect();
     kept.sort();
     assert_eq!(kept, ["b/state", "c/state"]);
+    assert!(store.retained_topics("another").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_notice_that_cannot_be_read_is_passed_over_and_does_not_stop_the_rest() {
+    let dir = TempDir::new().unwrap();
+    let store = Store::open(dir.path()).await.unwrap();
+    store.open_sink("mqtt").await.unwrap();
+    store.record(told("gate", 0, Health::Down)).await.unwrap();
+    store.record(told("gate", 1, Health::Up)).await.unwrap();
+    raw(&dir).execute("UPDATE outbox SET notice = '{\"kind\":\"of a later version\"}' WHERE seq = 1", []).unwrap();
+    let queued = store.outbox_after(0, 1000).await.unwrap();
+    assert_eq!(queued[0].notice, Notice::Unreadable { at: at_ms(0) });
+    assert_eq!(queued[1].notice.kind(), "transition");
 }

@@ -73,5 +73,14 @@ async fn an_incident_of_several_groups_shows_each_its_own_streams() {
 
 fn none(state: HealthState) -> Record {
     let stream = StreamId::new("gate").unwrap();
-    Record { stream, heartbeat: None, state, transitions: vec![], spans: vec![], incidents: vec![], notices: vec![] }
+    Record {
+        stream,
+        heartbeat: None,
+        state,
+        transitions: vec![],
+        late_transitions: 0,
+        spans: vec![],
+        incidents: vec![],
+        notices: vec![],
+    }
 }

@@ -42,6 +42,7 @@ pub(super) async fn record_last_month(server: &Server) -> Month {
         heartbeat,
         state,
         transitions: vec![],
+        late_transitions: 0,
         spans,
         incidents: vec![incident],
         notices: vec![],

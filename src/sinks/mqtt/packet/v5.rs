@@ -9,8 +9,11 @@ use rumqttc::v5::mqttbytes::{Error, QoS};
 
 use super::{Incoming, Limits, MAX_OUTGOING_BYTES, Outgoing, Refusal, Unread};
 
-/// DISCONNECT without a reason, which the codec does not take (MQTT 5, 3.14.2.1: reason 0).
+/// DISCONNECT without a reason (MQTT 5, 3.14.2.1: then it is 0), and with nothing but one. The codec takes neither.
 const BARE_DISCONNECT: [u8; 2] = [0xe0, 0];
+const SHORT_DISCONNECT: [u8; 2] = [0xe0, 1];
+/// CONNACK without properties: of a broker that speaks 3.1.1 only.
+const OLD_CONNACK: [u8; 2] = [0x20, 2];
 
 fn qos(level: u8) -> QoS {
     match level {
@@ -67,8 +70,20 @@ pub(super) fn read(max_bytes: usize, from: &mut BytesMut) -> Result<Incoming, Un
         from.advance(BARE_DISCONNECT.len());
         return Ok(Incoming::Disconnect { why: "it ends the connection".to_owned() });
     }
+    if from.starts_with(&OLD_CONNACK) && from.len() >= 4 {
+        from.advance(4);
+        return Ok(Incoming::ConnAck(Err(Refusal::Version)));
+    }
+    if from.starts_with(&SHORT_DISCONNECT) && from.len() >= 3 {
+        // The same with no properties.
+        let whole = [0xe0, 2, from[2], 0];
+        from.advance(3);
+        return read(max_bytes, &mut BytesMut::from(&whole[..]));
+    }
+    let before = from.len();
     let packet = Packet::read(from, u32::try_from(max_bytes).ok()).map_err(|error| match error {
-        Error::InsufficientBytes(_) => Unread::Incomplete,
+        // Taken off, and shorter inside than it says.
+        Error::InsufficientBytes(_) if from.len() == before => Unread::Incomplete,
         _ => Unread::Garbage,
     })?;
     Ok(match packet {
