@@ -278,3 +278,6 @@ fn mail(section: &Section<'_>) -> Option<Mail> {
         body: own_template(section, "body", false),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -154,7 +154,8 @@ pub fn try_target(mut given: Map<String, Value>, config: &Config) -> Result<Targ
         notify::target(&section, &mut HashSet::new())
     });
     found.append(&mut findings.problems.into_inner());
-    found.append(&mut findings.warnings.into_inner());
+    // That a password goes unencrypted is no reason not to try it.
+    found.extend(findings.warnings.into_inner().into_iter().filter(|warning| warning.path != "smtp.tls"));
     let Some(mut tried) = tried.filter(|_| found.is_empty()) else { return Err(found) };
     match fill_in_secrets(&mut tried, stored.map(AsRef::as_ref), hides_url) {
         Ok(()) => Ok(tried),

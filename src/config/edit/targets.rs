@@ -67,3 +67,52 @@ pub(super) fn taken_along(old: &Tree, new: &Tree, is_given: impl Fn(&str) -> boo
     }
     places
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::edit::apply::read;
+    use crate::config::edit::mask::mask;
+
+    const FILE: &str = "notify:\n  watchdog_url: https://hc.example/hunter2\n  targets:\n    - name: phone\n      url: https://h.example/hunter2\n      secret: hunter3\n      headers: {Authorization: hunter4}\n    - name: mail\n      smtp: {host: m.example, username: u, password: hunter5}\n";
+
+    fn file(text: &str) -> Tree {
+        read(text).unwrap()
+    }
+
+    #[test]
+    fn nothing_secret_is_shown() {
+        let shown = mask(FILE);
+        assert!(
+            !shown.contains("hunter") && shown.contains("name: phone") && shown.contains("host: m.example"),
+            "{shown}"
+        );
+        assert_eq!(shown.matches("***").count(), 5);
+    }
+
+    #[test]
+    fn marks_and_secrets_stay_with_their_recipient() {
+        let stored = file(FILE);
+        let shown = mask(FILE);
+        assert_eq!(moved(&stored, &file(&shown)), [""; 0]);
+        let changed = |from: &str, to: &str| moved(&stored, &file(&shown.replacen(from, to, 1)));
+        assert_eq!(changed("name: phone", "name: tablet"), ["notify.targets[0].url"]);
+        assert_eq!(
+            changed("url: '***'", "url: https://evil.example/"),
+            changed("url: ***", "url: https://evil.example/")
+        );
+        assert_eq!(changed("host: m.example", "host: evil.example"), ["notify.targets[1].smtp.password"]);
+        assert_eq!(changed("      secret", "      tls_insecure: true\n      secret"), ["notify.targets[0].url"]);
+        let along = |from: &str, to: &str, given: &str| {
+            taken_along(&stored, &file(&FILE.replacen(from, to, 1)), |secret| secret == given)
+        };
+        assert_eq!(along("name: phone", "name: tablet", ""), [""; 0], "to the same place under another name");
+        assert_eq!(
+            along("url: https://h.example/", "url: https://evil.example/", "https://evil.example/hunter2"),
+            ["notify.targets[0].secret", "notify.targets[0].headers.Authorization"]
+        );
+        assert_eq!(along("tls: x", "", ""), [""; 0]);
+        assert_eq!(along("username: u", "username: v", ""), ["notify.targets[1].smtp.password"]);
+        assert_eq!(along("username: u", "username: v", "hunter5"), [""; 0]);
+    }
+}

@@ -56,6 +56,8 @@ pub(super) struct Courier {
     delivered: i64,
     /// Something waited when this began, or the last try failed.
     is_behind: bool,
+    /// The last try failed: what was collected is not collected for again.
+    is_retry: bool,
     /// Drops that were told of.
     told_dropped: u64,
     /// The incident that is collected for, by its first notice, and until when.
@@ -83,6 +85,7 @@ impl Courier {
             sink,
             delivered: 0,
             is_behind: false,
+            is_retry: false,
             told_dropped: 0,
             window: None,
             reminded: HashMap::new(),
@@ -145,13 +148,15 @@ impl Courier {
             let end = batch.told[leading.len()..].iter().map(|told| told.first_seq - 1).min().unwrap_or(batch.end);
             return self.send(Batch { told: leading, end }, &backlog).await;
         }
-        let until = match self.window {
-            Some((seq, until)) if seq == first.first_seq => until,
-            _ => Instant::now() + self.target.wait,
-        };
-        if until > Instant::now() {
-            self.window = Some((first.first_seq, until));
-            return Ok(Some(until));
+        if first.is_incident() && !self.is_retry {
+            let until = match self.window {
+                Some((seq, until)) if seq == first.first_seq => until,
+                _ => Instant::now() + self.target.wait,
+            };
+            if until > Instant::now() {
+                self.window = Some((first.first_seq, until));
+                return Ok(Some(until));
+            }
         }
         self.window = None;
         self.send(batch, &backlog).await
@@ -235,19 +240,34 @@ impl Courier {
                 handle.delivered(name, self.parts.clock.now());
                 handle.set(name, State::Waiting, self.parts.clock.now());
                 self.backoff.reset();
+                self.is_retry = false;
                 return None;
             }
             Err(failure) => failure,
         };
-        self.is_behind = true;
+        (self.is_behind, self.is_retry) = (true, true);
         let (problem, next_step) = words(&self.target, &failure);
         if handle.fail(name, (problem.clone(), next_step.clone()), self.parts.clock.now()) {
             tracing::warn!("target {name}: {problem} {next_step}");
         }
         let delay = self.delay(&failure);
-        // New notices do not make it come sooner: a receiver that is overloaded gets its rest.
-        sleep(delay).await;
+        self.rest(delay).await;
         Some(Instant::now())
+    }
+
+    /// New notices are counted and do not make the next try come sooner: a receiver that is overloaded gets its rest.
+    async fn rest(&mut self, delay: Duration) {
+        let until = Instant::now() + delay;
+        let mut changes = self.parts.store.outbox_changes();
+        loop {
+            tokio::select! {
+                () = sleep_until(until) => return,
+                _ = changes.changed() => {
+                    // Told of when it is read for the next try.
+                    let _ = self.count().await;
+                }
+            }
+        }
     }
 
     fn delay(&mut self, failure: &Failure) -> Duration {
