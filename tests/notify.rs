@@ -377,7 +377,11 @@ fn mail_goes_by_each_kind_of_encryption() {
     site.configure(&format!("{}notify: {}\n", STREAMS.replace("Gate", "Yard"), json!({"targets": [target]})));
     service.signal(rustix::process::Signal::HUP);
     let mails = start_tls.wait_for(|mails| mails.len() > 1);
-    assert!(mails[1].text.contains("Subject: Yard is down") && mails[1].text.contains("-- \r\n"), "{}", mails[1].text);
+    assert!(
+        mails[1].text.contains("Subject: Yard is down") && mails[1].text.contains("StreamPulse on "),
+        "{}",
+        mails[1].text
+    );
     let state = state_when(&service, "mail", |state| state["state"] == "idle");
     assert_eq!((&state["kind"], &state["delivered_total"]), (&json!("mail"), &json!(1)));
     assert_eq!(state["to"], format!("smtp://127.0.0.1:{}", start_tls.port()));
