@@ -77,6 +77,7 @@ const PURE: &[&str] = &[
     "config::edit::syntax",
     "config::edit::unmask",
     "schedule::plan",
+    "sinks::notify::facts",
     "sinks::notify::form",
     "sinks::notify::message",
     "sinks::notify::plan",

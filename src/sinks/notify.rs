@@ -6,7 +6,7 @@
 //! | files | what |
 //! |---|---|
 //! | [`told`], [`plan`] | what of the outbox a target is told; which messages that makes, or one digest (pure) |
-//! | [`message`], [`words`] | a message and its texts (pure) |
+//! | [`message`], [`facts`], [`words`] | a message, what is in it, and its texts (pure) |
 //! | [`form`], [`signature`] | its form for each kind of receiver; how it is signed (pure) |
 //! | [`wire`], [`http`], [`mail`] | the way there; HTTP and SMTP over it |
 //! | [`failure`] | what may go wrong, in words, with the next step |
@@ -16,6 +16,7 @@
 
 mod courier;
 mod delivery;
+mod facts;
 mod failure;
 mod form;
 mod handle;

@@ -12,9 +12,8 @@ use super::delivery::{deliver, words};
 use super::failure::{Again, Failure};
 use super::handle::{NotifyHandle, State};
 use super::message::{Context, Message};
-use super::plan::{Planned, Situation, plan, reminders};
-use super::told::{Told, concerns, incident_of, keeps_state, told};
-use super::words::between;
+use super::plan::{Planned, Reminded, Situation, due, plan, reminders};
+use super::told::{Told, incident_of, keeps_state, told};
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::config::{Config, Target};
@@ -295,20 +294,8 @@ impl Courier {
         let open = self.parts.store.open_incidents().await?;
         self.reminded.retain(|id, _| open.iter().any(|incident| incident.id == *id));
         let config = self.parts.config.borrow().clone();
-        let now = self.parts.clock.now();
-        let begun_at = self.begun_at;
-        let round = |incident: &Incident, at| between(incident.opened_at, at).as_secs() / every.as_secs().max(1);
-        let due: Vec<(u64, &Incident)> = open
-            .iter()
-            .filter(|incident| {
-                incident.acknowledged.is_none() && concerns(incident, &self.target, &self.context(&config))
-            })
-            .map(|incident| (round(incident, now), incident))
-            .filter(|(now, incident)| {
-                let told = self.reminded.get(&incident.id).copied().unwrap_or_else(|| round(incident, begun_at));
-                *now > told
-            })
-            .collect();
+        let told = Reminded { every, since: self.begun_at, rounds: &self.reminded };
+        let due = due(&open, &told, &self.target, &self.context(&config));
         let messages = reminders(&due, keeps_state(&self.target), &self.context(&config));
         let rounds: Vec<(i64, u64)> = due.iter().map(|(round, incident)| (incident.id, *round)).collect();
         for message in messages {

@@ -7,7 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use minijinja::value::Serde;
 use serde_json::{Value, json};
 
-use super::message::{IncidentFacts, Kind, Message, Status};
+use super::facts::IncidentFacts;
+use super::message::{Kind, Message, Status};
 use super::words::{one_line, shortened};
 use crate::config::{Mail, Template, Webhook, template};
 

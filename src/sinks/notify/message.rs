@@ -4,10 +4,11 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use super::facts::{CauseFacts, DigestFacts, IncidentFacts, StreamFacts, TransitionFacts};
 use super::told::{Change, Told};
 use super::words::{between, counted, duration, time};
 use crate::config::Config;
-use crate::model::{Acknowledgement, Incident, Reason, StreamId};
+use crate::model::{Acknowledgement, Cause, Incident, Reason, StreamId};
 
 /// Streams that a message names; of more only the number is told.
 const MAX_STREAMS: usize = 100;
@@ -69,73 +70,6 @@ pub(super) struct Message {
     /// All that it is about, for receivers that keep a state of each.
     #[serde(skip)]
     pub(super) incidents: Vec<IncidentFacts>,
-}
-
-/// An incident, as messages have it.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct IncidentFacts {
-    pub(super) id: i64,
-    pub(super) state: &'static str,
-    pub(super) open: bool,
-    pub(super) opened_at: Timestamp,
-    pub(super) closed_at: Option<Timestamp>,
-    pub(super) duration_seconds: u64,
-    pub(super) reason: Reason,
-    pub(super) message: String,
-    pub(super) next_step: Option<&'static str>,
-    pub(super) cause: CauseFacts,
-    pub(super) acknowledged: Option<Acknowledgement>,
-    pub(super) streams: Vec<StreamFacts>,
-    pub(super) streams_total: usize,
-    #[serde(skip)]
-    pub(super) title: String,
-    #[serde(skip)]
-    pub(super) text: String,
-}
-
-/// What the streams of an incident have in common.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct CauseFacts {
-    pub(super) kind: &'static str,
-    pub(super) name: Option<String>,
-}
-
-/// A stream of an incident.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct StreamFacts {
-    pub(super) id: StreamId,
-    pub(super) name: String,
-    pub(super) group: Option<String>,
-    pub(super) reason: Reason,
-    pub(super) began_at: Timestamp,
-    pub(super) left_at: Option<Timestamp>,
-}
-
-/// A change of a stream's health, or that it began to flap or is calm again.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct TransitionFacts {
-    pub(super) id: StreamId,
-    pub(super) name: String,
-    pub(super) group: Option<String>,
-    pub(super) from: &'static str,
-    pub(super) to: &'static str,
-    pub(super) flapping: bool,
-    pub(super) reason: Option<Reason>,
-    pub(super) message: Option<String>,
-}
-
-/// What a digest is about.
-#[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct DigestFacts {
-    pub(super) first_at: Option<Timestamp>,
-    pub(super) last_at: Option<Timestamp>,
-    pub(super) incidents: usize,
-    pub(super) open: usize,
-    pub(super) over: usize,
-    pub(super) transitions: usize,
-    pub(super) lines: Vec<String>,
-    pub(super) more: usize,
-    pub(super) dropped: u64,
 }
 
 /// What is needed for the words beside what happened.
@@ -272,7 +206,16 @@ impl Context<'_> {
             .collect();
         let (state, open) = (incident.health.as_str(), incident.is_open());
         let lasted = between(incident.opened_at, incident.closed_at.unwrap_or(self.now));
-        let message = without_address(&incident.detail, incident.reason);
+        // What was seen at a camera of another group is not for this target.
+        let is_led = incident.members.first().is_none_or(|first| self.is_told(&first.stream));
+        let (reason, message) = match told.first() {
+            Some(first) if !is_led => (first.reason, first.reason.sentence().to_owned()),
+            _ => (incident.reason, without_address(&incident.detail, incident.reason)),
+        };
+        let cause_name = match &incident.cause {
+            Cause::Parent(parent) => self.is_told(parent).then(|| self.name(parent)),
+            cause => cause.name().map(str::to_owned),
+        };
         let facts = IncidentFacts {
             id: incident.id,
             state,
@@ -280,10 +223,10 @@ impl Context<'_> {
             opened_at: incident.opened_at,
             closed_at: incident.closed_at,
             duration_seconds: lasted.as_secs(),
-            reason: incident.reason,
+            reason,
             message,
-            next_step: incident.reason.next_step(),
-            cause: CauseFacts { kind: incident.cause.kind(), name: incident.cause.name().map(str::to_owned) },
+            next_step: reason.next_step(),
+            cause: CauseFacts { kind: incident.cause.kind(), name: cause_name },
             acknowledged: incident.acknowledged.clone(),
             streams_total: told.len(),
             title: String::new(),

@@ -1,8 +1,15 @@
 //! Which messages are sent of what is told: one for each, or one digest for all.
 
-use super::message::{Context, DigestFacts, Kind, Message};
-use super::told::{Change, Told};
-use super::words::counted;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::facts::DigestFacts;
+use super::message::{Context, Kind, Message};
+use super::told::{Change, Told, concerns};
+use super::words::{between, counted};
+use crate::config::Target;
 use crate::model::{Health, Incident};
 
 /// More messages than these after an outage are one digest.
@@ -111,6 +118,32 @@ fn digest(told: &[Told], situation: Situation, context: &Context<'_>) -> DigestF
         more: told.len().saturating_sub(MAX_LINES),
         dropped: situation.dropped,
     }
+}
+
+/// What a target was told again.
+pub(super) struct Reminded<'a> {
+    pub(super) every: Duration,
+    /// What was due before that is not told: it was, or nobody wanted it.
+    pub(super) since: Timestamp,
+    /// How often, by incident.
+    pub(super) rounds: &'a HashMap<i64, u64>,
+}
+
+/// The open incidents that are to be told again, each with how often that is: counted from its opening, so that a restart
+/// does not matter.
+pub(super) fn due<'a>(
+    open: &'a [Incident],
+    reminded: &Reminded<'_>,
+    target: &Target,
+    context: &Context<'_>,
+) -> Vec<(u64, &'a Incident)> {
+    let round = |incident: &Incident, at| between(incident.opened_at, at).as_secs() / reminded.every.as_secs().max(1);
+    let wanted = |incident: &&Incident| incident.acknowledged.is_none() && concerns(incident, target, context);
+    let is_due = |(now, incident): &(u64, &Incident)| {
+        let told = reminded.rounds.get(&incident.id).copied();
+        *now > told.unwrap_or_else(|| round(incident, reminded.since))
+    };
+    open.iter().filter(wanted).map(|incident| (round(incident, context.now), incident)).filter(is_due).collect()
 }
 
 /// Reminders of these incidents; more than after an outage are one message.

@@ -1,8 +1,9 @@
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::message::{Kind, Message, Status};
-use super::super::plan::{Situation, plan, reminders};
+use super::super::plan::{Reminded, Situation, due, plan, reminders};
 use super::*;
 use crate::config::{Config, Overrides, parse};
 use crate::model::{Acknowledgement, Cause, Member, Stage};
@@ -159,6 +160,18 @@ fn severities_groups_and_events_are_filters() {
 }
 
 #[test]
+fn of_another_group_nothing_is_told_beside() {
+    let mut shared = incident(1, "xa", None);
+    shared.cause = Cause::Parent(id("x"));
+    shared.detail = "192.0.2.77 says nothing".to_owned();
+    let case = Case::new("groups: [Outside]", vec![shared], vec![opened(1)]);
+    let message = case.planned(Situation::default()).remove(0).0;
+    let told = serde_json::to_string(&message).unwrap();
+    assert_eq!(message.title, "Cam a is down");
+    assert!(!told.contains("192.0.2.77") && !told.contains("Cam x") && !told.contains("\"x\""), "{told}");
+}
+
+#[test]
 fn one_that_was_merged_is_told_only_to_whom_keeps_a_state() {
     let mut merged = incident(1, "a", Some(10));
     merged.merged_into = Some(2);
@@ -166,7 +179,7 @@ fn one_that_was_merged_is_told_only_to_whom_keeps_a_state() {
     parent.cause = Cause::Parent(id("b"));
     let notices = vec![opened(1), opened(2), closed(1)];
     let case = Case::new("", vec![merged.clone(), parent.clone()], notices.clone());
-    assert_eq!(case.titles(), ["2 streams are down (parent b)"]);
+    assert_eq!(case.titles(), ["2 streams are down (parent Cam b)"]);
     let case = Case::new("template: alertmanager", vec![merged, parent], notices);
     let situation = Situation { keeps_state: true, after_outage: true, ..Situation::default() };
     let planned = case.planned(situation);
@@ -224,4 +237,29 @@ fn a_reminder_says_for_how_long_and_many_are_one() {
         assert_eq!((messages.len(), messages[0].title.as_str()), (1, "30 incidents are still open"));
         assert!(messages[0].text.ends_with("- and 10 more"));
     });
+}
+
+#[test]
+fn an_incident_is_told_again_at_every_interval_until_it_is_acknowledged() {
+    let case = Case::new("groups: [Outside]", Vec::new(), Vec::new());
+    let mut seen = incident(2, "a", None);
+    seen.acknowledged = Some(Acknowledgement { by: "anna".to_owned(), at: at(1) });
+    let open = [incident(1, "a", None), seen, incident(3, "x", None)];
+    // It is 300 s after they opened.
+    let told = |every_s: u64, since_s: i64, rounds: &[(i64, u64)]| {
+        let rounds = rounds.iter().copied().collect();
+        let reminded = Reminded { every: Duration::from_secs(every_s), since: at(since_s), rounds: &rounds };
+        case.with_context(|target, context| {
+            due(&open, &reminded, target, context)
+                .into_iter()
+                .map(|(round, incident)| (incident.id, round))
+                .collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(told(60, -10, &[]), [(1, 5)]);
+    assert!(told(60, -10, &[(1, 5)]).is_empty(), "this round was told");
+    assert_eq!(told(60, -10, &[(1, 4)]), [(1, 5)]);
+    assert_eq!(told(60, 299, &[]), [(1, 5)], "the last round fell due since the start");
+    assert!(told(60, 300, &[]).is_empty(), "after a restart it waits for the next round");
+    assert!(told(301, -10, &[]).is_empty());
 }
