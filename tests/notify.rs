@@ -125,7 +125,7 @@ async fn what_happens_is_told_in_order_signed_and_past_one_that_hangs() {
         (&incident["incident"]["reason"], &incident["incident"]["streams"][0]["id"]),
         (&json!("not_found"), &json!("gate"))
     );
-    assert_eq!(incident["url"], "https://cameras.example/#/incidents");
+    assert_eq!(incident["url"], format!("https://cameras.example/#/incidents/{}", incident["incident"]["id"]));
 
     let state = state_when(&service, "phone", |state| state["state"] == "idle" && state["waiting"] == 0);
     assert_eq!((&state["delivered_total"], &state["problem"]), (&json!(4), &Value::Null));

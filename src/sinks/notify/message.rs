@@ -100,7 +100,8 @@ impl Context<'_> {
         &self.config.timezone
     }
 
-    fn link(&self, path: &str) -> Option<String> {
+    /// Of a page of the dashboard.
+    pub(super) fn link(&self, path: &str) -> Option<String> {
         self.config.notify.dashboard_url.as_ref().map(|url| format!("{url}/#/{path}"))
     }
 
@@ -184,7 +185,7 @@ impl Context<'_> {
         };
         let plain = self.plain(id, kind, title, facts.text.clone());
         let at = if kind == Kind::Reminder { self.now } else { incident.closed_at.unwrap_or(incident.opened_at) };
-        let url = self.link("incidents");
+        let url = self.link(&format!("incidents/{}", incident.id));
         let severity = Some(facts.state);
         Message { status, severity, at, url, incident: Some(facts.clone()), incidents: vec![facts], ..plain }
     }

@@ -165,6 +165,7 @@ pub(super) fn reminders(due: &[(u64, &Incident)], keeps_state: bool, context: &C
             let more = (more > 0).then(|| format!("- and {more} more"));
             message.text = lines.chain(more).collect::<Vec<_>>().join("\n");
             message.incident = None;
+            message.url = context.link("incidents");
         }
         message.incidents = due.iter().map(|(_, incident)| context.incident(incident)).collect();
         Some(message)

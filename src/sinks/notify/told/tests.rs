@@ -123,7 +123,7 @@ fn an_incident_that_opens_and_closes_is_one_message_and_the_cursor_passes_none()
     assert_eq!(shown, [("Cam b is down", "q-2", 0), ("Cam a is no longer down", "q-3", 3)]);
     assert_eq!((planned[0].0.status, planned[1].0.status), (Status::Firing, Status::Resolved));
     assert!(planned[1].0.text.starts_with("It lasted 40 s, from 2025-11-27 13:00:00 CET to"), "{}", planned[1].0.text);
-    assert_eq!(planned[0].0.url.as_deref(), Some("https://cams.example/#/incidents"));
+    assert_eq!(planned[0].0.url.as_deref(), Some("https://cams.example/#/incidents/2"));
 }
 
 #[test]
