@@ -15,6 +15,16 @@ pub enum Recipient {
     Mail(Mail),
 }
 
+impl Recipient {
+    /// Whether there is TLS on the way to it.
+    pub fn is_encrypted(&self) -> bool {
+        match self {
+            Self::Web(webhook) => webhook.url.is_tls(),
+            Self::Mail(mail) => mail.tls != MailTls::None,
+        }
+    }
+}
+
 impl fmt::Display for Recipient {
     /// Scheme, host and port: what may be shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -95,7 +95,7 @@ impl Courier {
 
     /// For ever.
     pub(super) async fn run(mut self) {
-        if self.target.tls_insecure {
+        if self.target.tls_insecure && self.target.to.is_encrypted() {
             tracing::warn!(
                 "tls_insecure of the target {} is true: whoever gets between this machine and {} can read and change the \
                  messages; name the server's authority as ca_file instead",
