@@ -26,6 +26,7 @@ use crate::probe::network::NetworkWatch;
 use crate::probe::pool::{Pool, PoolOptions};
 use crate::schedule::{self, SchedulerHandle};
 use crate::sinks::mqtt::{self, MqttHandle, Publisher, send_test_message};
+use crate::sinks::notify::{Notifier, NotifyHandle, Watchdog, send_test_message as send_test_notice};
 use crate::store::Store;
 use crate::web::{self, FirstPassword, Tls, WebParts};
 
@@ -82,7 +83,8 @@ pub async fn serve(config_file: &Path, overrides: Overrides, on_running: impl Fn
     let probing = pool.measures();
     let scheme = if tls.is_some() { "https" } else { "http" };
     let (state_dir, mqtt) = (current.storage.path.clone(), MqttHandle::default());
-    let parts = Parts { clock, config, store, pool, watch_handle, state_dir, tls, mqtt };
+    let notify = NotifyHandle::default();
+    let parts = Parts { clock, config, store, pool, watch_handle, state_dir, tls, mqtt, notify };
     let mut tasks = parts.spawn(listener, watcher).await;
     facts::tell_sandbox(&probing.sandbox);
     facts::tell_hardware(current.probe.hardware, &probing.hardware);
@@ -144,6 +146,7 @@ struct Parts {
     state_dir: PathBuf,
     tls: Option<Tls>,
     mqtt: MqttHandle,
+    notify: NotifyHandle,
 }
 
 /// The running tasks, by name, and what ends them in order.
@@ -194,10 +197,18 @@ impl Parts {
         let publisher = Publisher::new(self.config.clone(), read, self.mqtt.clone());
         tasks.spawn("mqtt", publisher.run(tasks.rest.clone()));
 
-        let (pool, mqtt) = (self.pool.clone(), self.mqtt.clone());
+        let (config, clock, notify) = (self.config.clone(), self.clock.clone(), self.notify.clone());
+        let notifier = Notifier::new(config.clone(), self.store.clone(), clock.clone(), notify.clone());
+        tasks.spawn("notify", notifier.run(tasks.rest.clone()));
+        let (asked, pool) = (handle.clone(), self.pool.clone());
+        let watchdog = Watchdog::new(config, clock, notify, Arc::new(move || facts::alive(&asked, &pool)));
+        tasks.spawn("notify watchdog", watchdog.run(tasks.rest.clone()));
+
+        let (pool, mqtt, notify) = (self.pool.clone(), self.mqtt.clone(), self.notify.clone());
         let metrics = Metrics::new(status.clone(), handle.clone(), self.clock.clone())
             .with_workers(move || facts::workers(&pool))
-            .with_mqtt(move || facts::mqtt(&mqtt));
+            .with_mqtt(move || facts::mqtt(&mqtt))
+            .with_notify(move || facts::notify(&notify));
         let followed = (metrics.clone(), self.store.clone(), tasks.rest.clone());
         tasks.spawn("metrics", async move { followed.0.follow(followed.1, followed.2).await });
         let looked_up = (status.clone(), self.store.clone(), self.clock.clone(), tasks.rest.clone());
@@ -237,6 +248,7 @@ impl Parts {
     ) -> WebParts {
         let (pool, watch_handle) = (self.pool.clone(), self.watch_handle.clone());
         let (ready, mqtt, clock) = (self.pool.clone(), self.mqtt.clone(), self.clock.clone());
+        let (notify, tested, notify_clock) = (self.notify.clone(), self.config.clone(), self.clock.clone());
         // As at the start: a change takes effect at the next one.
         let hardware = self.config.borrow().probe.hardware;
         WebParts {
@@ -254,9 +266,14 @@ impl Parts {
             facts: Arc::new(move || {
                 let mut facts = facts::health(&pool, hardware, &watch_handle, &network.state(), previews.counts());
                 facts.insert("mqtt".to_owned(), mqtt.facts());
+                facts.insert("notify".to_owned(), notify.facts());
                 facts
             }),
             mqtt_test: Arc::new(move |mqtt| Box::pin(send_test_message(mqtt, clock.clone()))),
+            notify_test: Arc::new(move |target| {
+                let config = tested.borrow().clone();
+                Box::pin(send_test_notice(target, config, notify_clock.clone()))
+            }),
             state_dir: self.state_dir.clone(),
             tls: self.tls.clone(),
         }

@@ -37,7 +37,7 @@
 //! | [`monitor`] | the one place that orders: health, then store, then status, then events |
 //! | [`preview`] | live pictures for whoever watches, beside the heartbeats of the device |
 //! | [`web`], [`metrics`] | API and dashboard (its files are in `static/`, see `docs/decisions/dashboard.md`); the Prometheus view of the status table |
-//! | [`sinks`] | results for whoever waits for them elsewhere: MQTT, Home Assistant |
+//! | [`sinks`] | results for whoever waits for them elsewhere: MQTT, Home Assistant, webhooks, mail |
 //! | [`simulator`] | simulated cameras, healthy and broken: `streampulse demo` and the fakes of every test |
 //!
 //! # The rules

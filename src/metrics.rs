@@ -42,6 +42,7 @@ pub struct Metrics {
     reload_successful: Arc<AtomicBool>,
     workers: Option<Arc<dyn Fn() -> Workers + Send + Sync>>,
     mqtt: Option<Arc<dyn Fn() -> Mqtt + Send + Sync>>,
+    notify: Option<Arc<dyn Fn() -> Vec<Notified> + Send + Sync>>,
 }
 
 /// The probe workers.
@@ -66,11 +67,27 @@ pub struct Mqtt {
     pub dropped_total: u64,
 }
 
+/// A target of messages that is switched on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notified {
+    /// Its name.
+    pub target: String,
+    /// Messages that it has taken.
+    pub delivered_total: u64,
+    /// Notices that wait for it.
+    pub waiting: u64,
+    /// Notices that were dropped.
+    pub dropped_total: u64,
+    /// True while the last try failed.
+    pub is_failing: bool,
+}
+
 impl Metrics {
     /// A view of this table and scheduler. [`Self::follow`] keeps the 30-day totals fresh.
     pub fn new(status: StatusTable, scheduler: SchedulerHandle, clock: Arc<dyn Clock>) -> Self {
         let reload_successful = Arc::new(AtomicBool::new(true));
-        Self { status, scheduler, clock, totals: Arc::default(), reload_successful, workers: None, mqtt: None }
+        let totals = Arc::default();
+        Self { status, scheduler, clock, totals, reload_successful, workers: None, mqtt: None, notify: None }
     }
 
     /// The text format of Prometheus, version 0.0.4.
@@ -113,6 +130,13 @@ impl Metrics {
                 samples.put(&f::MQTT_DROPPED, &[], float(dropped_total));
             }
         }
+        for notified in self.notify.iter().flat_map(|notify| notify()) {
+            let labels = [notified.target.as_str()];
+            samples.put(&f::NOTIFY_DELIVERED, &labels, float(notified.delivered_total));
+            samples.put(&f::NOTIFY_WAITING, &labels, float(notified.waiting));
+            samples.put(&f::NOTIFY_DROPPED, &labels, float(notified.dropped_total));
+            samples.put(&f::NOTIFY_FAILING, &labels, f64::from(notified.is_failing));
+        }
         samples.put(&f::BUILD, &[env!("CARGO_PKG_VERSION")], 1.0);
         samples.put(&f::RELOAD, &[], f64::from(self.reload_successful.load(Ordering::Relaxed)));
         samples.finish()
@@ -129,6 +153,13 @@ impl Metrics {
     #[must_use]
     pub fn with_mqtt(mut self, mqtt: impl Fn() -> Mqtt + Send + Sync + 'static) -> Self {
         self.mqtt = Some(Arc::new(mqtt));
+        self
+    }
+
+    /// With what there is to say of the targets of messages.
+    #[must_use]
+    pub fn with_notify(mut self, notify: impl Fn() -> Vec<Notified> + Send + Sync + 'static) -> Self {
+        self.notify = Some(Arc::new(notify));
         self
     }
 

@@ -9,7 +9,7 @@
 //! | [`streams`], [`status`], [`history`], [`latency`], [`availability`], [`incidents`], [`maintenance`], [`reports`], [`export`] | what is known, and asked to be done |
 //! | [`snapshot`], [`preview`], [`trial`] | pictures: the last one, live ones, one of a camera before it is saved |
 //! | [`config`], [`stream_edit`] | changes of `config.yaml`, both by [`config_edit`] |
-//! | [`mqtt_test`] | a message to a broker before its settings are saved |
+//! | [`mqtt_test`], [`notify_test`] | a message to a broker or a target before its settings are saved |
 //! | [`events`] | with [`event_log`] and [`listeners`] |
 //! | [`service`], [`prometheus`], [`originals`], [`assets`] | supervisors, Prometheus, scripts of the original, the dashboard's files |
 //!
@@ -40,6 +40,7 @@ mod links;
 mod listeners;
 mod maintenance;
 mod mqtt_test;
+mod notify_test;
 mod openapi;
 mod originals;
 mod passwords;
@@ -86,7 +87,7 @@ pub use tls::{Tls, TlsError};
 pub use tokens::{Keys, new_api_token};
 
 use crate::clock::Clock;
-use crate::config::{Config, Mqtt, WatchHandle};
+use crate::config::{Config, Mqtt, Target, WatchHandle};
 use crate::model::StreamId;
 use crate::monitor::{MonitorHandle, StatusTable};
 use crate::preview::Previews;
@@ -96,6 +97,9 @@ use crate::store::Store;
 
 /// Sends a test message to the broker of these settings, and gives what there is to say of it.
 pub type MqttTest = Arc<dyn Fn(Mqtt) -> Pin<Box<dyn Future<Output = Value> + Send>> + Send + Sync>;
+
+/// Sends a test message to this target, and gives what there is to say of it.
+pub type NotifyTest = Arc<dyn Fn(Target) -> Pin<Box<dyn Future<Output = Value> + Send>> + Send + Sync>;
 
 /// What the web server shows and does, and where it gets it from.
 #[derive(Clone)]
@@ -126,6 +130,8 @@ pub struct WebParts {
     pub facts: Arc<dyn Fn() -> Map<String, Value> + Send + Sync>,
     /// Tries settings for MQTT.
     pub mqtt_test: MqttTest,
+    /// Tries a target of messages.
+    pub notify_test: NotifyTest,
     /// The state directory, where the first password lies until it is changed.
     pub state_dir: PathBuf,
     /// Certificate and key; `None`: plain HTTP is served.
@@ -149,6 +155,8 @@ pub(crate) struct Web {
     exports: Arc<Semaphore>,
     /// Places for tests of MQTT.
     mqtt_tests: Semaphore,
+    /// Places for tests of targets.
+    notify_tests: Semaphore,
     /// One change of the configuration after the other, each until it is in use.
     config_edits: Mutex<()>,
     cancel: CancellationToken,
@@ -181,6 +189,7 @@ pub async fn serve(listener: TcpListener, parts: WebParts, cancel: CancellationT
         listeners: listeners::Listeners::default(),
         exports: Arc::new(Semaphore::new(export::MAX_EXPORTS)),
         mqtt_tests: Semaphore::new(mqtt_test::MAX_TESTS),
+        notify_tests: Semaphore::new(notify_test::MAX_TESTS),
         config_edits: Mutex::new(()),
         cancel: cancel.clone(),
     });
@@ -217,6 +226,8 @@ fn routes(web: &Arc<Web>) -> BoxedFilter<(Response,)> {
         .or(trial::routes(web))
         .unify()
         .or(mqtt_test::routes(web))
+        .unify()
+        .or(notify_test::routes(web))
         .unify()
         .or(snapshot::routes(web))
         .unify()

@@ -4,16 +4,25 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Hardware, WatchHandle};
-use crate::metrics::{Metrics, Mqtt, Workers};
+use crate::metrics::{Metrics, Mqtt, Notified, Workers};
 use crate::probe::decoders::Decoder;
 use crate::probe::network::NetworkState;
 use crate::probe::pool::Pool;
 use crate::probe::sandbox::Missing;
+use crate::schedule::SchedulerHandle;
 use crate::sinks::mqtt::MqttHandle;
+use crate::sinks::notify::{NotifyHandle, TargetFigures};
 
 /// Probing is possible while a worker runs.
 pub fn readiness(pool: &Pool) -> Result<(), String> {
     if pool.measures().worker_pids.is_empty() { Err("no probe worker is running".to_owned()) } else { Ok(()) }
+}
+
+/// What the service tells whoever watches over it, as it tells systemd: the runtime turns, the scheduler can be asked, and
+/// probing is possible.
+pub fn alive(scheduler: &SchedulerHandle, pool: &Pool) -> Result<(), String> {
+    let _ = scheduler.measures();
+    readiness(pool)
 }
 
 /// What `/metrics` says of the workers.
@@ -26,6 +35,18 @@ pub fn workers(pool: &Pool) -> Workers {
 pub fn mqtt(mqtt: &MqttHandle) -> Mqtt {
     let (queued, dropped_total) = mqtt.backlog();
     Mqtt { connected: mqtt.is_connected(), published_total: mqtt.published_total(), queued, dropped_total }
+}
+
+/// What `/metrics` says of the targets of messages.
+pub fn notify(notify: &NotifyHandle) -> Vec<Notified> {
+    let of_one = |figures: TargetFigures| Notified {
+        target: figures.name,
+        delivered_total: figures.delivered_total,
+        waiting: figures.waiting,
+        dropped_total: figures.dropped_total,
+        is_failing: figures.is_failing,
+    };
+    notify.figures().into_iter().map(of_one).collect()
 }
 
 /// Workers, the network and the last reading of the configuration file, for `/api/health`.

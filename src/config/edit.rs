@@ -14,6 +14,7 @@ mod render;
 mod same_target;
 mod splice;
 mod syntax;
+mod targets;
 mod tree;
 mod unmask;
 mod write;

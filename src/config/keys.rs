@@ -7,6 +7,7 @@ pub const ROOT: &[&str] = &[
     "timezone",
     "streams",
     "mqtt",
+    "notify",
     "web",
     "probe",
     "storage",
@@ -70,6 +71,32 @@ pub const MQTT: &[&str] = &[
     "images",
     "node",
 ];
+/// Keys of `notify:`.
+pub const NOTIFY: &[&str] = &["dashboard_url", "watchdog_url", "watchdog_interval_seconds", "targets"];
+/// Keys of one of `notify.targets:`.
+pub const NOTIFY_TARGET: &[&str] = &[
+    "name",
+    "enabled",
+    "url",
+    "smtp",
+    "template",
+    "body",
+    "content_type",
+    "headers",
+    "secret",
+    "from",
+    "to",
+    "subject",
+    "events",
+    "severities",
+    "groups",
+    "remind_minutes",
+    "wait_seconds",
+    "ca_file",
+    "tls_insecure",
+];
+/// Keys of a target's `smtp:`.
+pub const NOTIFY_SMTP: &[&str] = &["host", "port", "tls", "username", "password"];
 /// Keys of `web:`.
 pub const WEB: &[&str] = &["listen", "tls", "trusted_proxies", "public_status"];
 /// Keys of `web.tls:`.
@@ -102,6 +129,9 @@ pub const KNOWN_KEYS: &[(&str, &[&str])] = &[
     ("streams[].checks.", CHECKS),
     ("streams[].expect.", EXPECT),
     ("mqtt.", MQTT),
+    ("notify.", NOTIFY),
+    ("notify.targets[].", NOTIFY_TARGET),
+    ("notify.targets[].smtp.", NOTIFY_SMTP),
     ("web.", WEB),
     ("web.tls.", WEB_TLS),
     ("probe.", PROBE),

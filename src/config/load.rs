@@ -9,7 +9,7 @@ use super::problem::{Problem, Problems};
 use super::reader::{Findings, Section};
 use super::settings::Config;
 use super::streams::Defaults;
-use super::{keys, maintenance, sections, streams, yaml};
+use super::{keys, maintenance, notify, sections, streams, yaml};
 
 /// A configuration of 20,000 streams has about half of that.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
@@ -94,6 +94,7 @@ fn build(root: &Section<'_>, overrides: &Overrides) -> Config {
     Config {
         heartbeat,
         mqtt: sections::mqtt(root),
+        notify: notify::notify(root),
         web: sections::web(root),
         storage: sections::storage(root),
         devices: sections::devices(root, &streams),

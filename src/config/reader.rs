@@ -185,6 +185,31 @@ impl<'a> Section<'a> {
         (!text.is_empty()).then_some(text)
     }
 
+    /// Text as it is, of one line or several; `None` when absent, null or empty. Never shown.
+    pub(super) fn lines(&self, key: &str) -> Option<&'a str> {
+        self.scalar(key, "text").map(|(text, _)| text).filter(|text| !text.is_empty())
+    }
+
+    /// A mapping of any keys to texts, which are never shown.
+    pub(super) fn secret_pairs(&self, key: &str) -> Vec<(&'a str, &'a str)> {
+        let Some(entry) = self.get(key) else { return Vec::new() };
+        let Value::Map(entries) = &entry.node.value else {
+            self.problem(key, "must hold names with their values, each on a line like `Name: value`");
+            return Vec::new();
+        };
+        let pair = |entry: &'a Entry| match &entry.node.value {
+            Value::Scalar { text, .. } if !text.chars().any(char::is_control) => {
+                Some((entry.key.as_str(), text.trim()))
+            }
+            _ => {
+                let path = format!("{}.{}", self.path_of(key), shown_key(&entry.key).trim_matches('"'));
+                self.findings.problem(entry.line, path, "must be text on one line; check the quotes");
+                None
+            }
+        };
+        entries.iter().filter_map(pair).collect()
+    }
+
     pub(super) fn boolean(&self, key: &str, default: bool, rule: Rule) -> bool {
         let Some((text, shown)) = self.scalar(key, "true or false") else { return default };
         match text.trim().to_ascii_lowercase().as_str() {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::notify::Notify;
 use super::sentinel::Sentinel;
 use crate::model::{Secret, Stream, StreamId, Window};
 
@@ -23,6 +24,8 @@ pub struct Config {
     pub streams: Vec<Arc<Stream>>,
     /// MQTT sink.
     pub mqtt: Mqtt,
+    /// Webhooks and mail.
+    pub notify: Notify,
     /// Web server.
     pub web: Web,
     /// Probing.
@@ -243,6 +246,7 @@ impl Default for Config {
             timezone_name: "UTC".to_owned(),
             streams: Vec::new(),
             mqtt: Mqtt::default(),
+            notify: Notify::default(),
             web: Web::default(),
             probe: Probe::default(),
             storage: Storage::default(),

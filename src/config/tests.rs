@@ -99,7 +99,9 @@ fn the_default_file_says_the_defaults() {
 #[test]
 fn the_default_files_examples_are_good() {
     let mut text: String = DEFAULT_FILE.replace("streams: []", "streams:").replace("tls: null ", "tls: ");
-    text = text.replace("devices: [] ", "devices: ").replace("maintenance: [] ", "maintenance: ");
+    for list in ["targets", "devices", "maintenance"] {
+        text = text.replace(&format!("{list}: [] "), &format!("{list}: "));
+    }
     let lines: Vec<String> = text
         .lines()
         .map(|line| match line.trim_start().strip_prefix('#') {
@@ -113,13 +115,19 @@ fn the_default_files_examples_are_good() {
         .collect();
     let authority = authority_file();
     let text = lines.join("\n").replace("/etc/streampulse/camera-ca.pem", &authority.path().display().to_string());
-    assert_eq!(warnings(&text), ["line 97: devices[0].host: no stream is on this host"]);
+    assert_eq!(warnings(&text), ["line 133: devices[0].host: no stream is on this host"]);
     let config = good(&text);
     let yard = config.stream("yard").unwrap();
     assert_eq!(yard.credentials.as_ref().unwrap().password.expose(), "p@ss/word#1");
     assert_eq!(yard.parent.as_ref().unwrap().as_str(), "gatecamera");
     assert_eq!((yard.tags.len(), yard.expect.width_px, config.devices[0].sessions), (2, Some(1920), 8));
     assert!(config.web.tls.is_some() && yard.trust.authorities.is_some());
+    let targets: Vec<_> =
+        config.notify.targets.iter().map(|target| (target.name.as_str(), target.to.to_string())).collect();
+    let [phone, duty, mail] = targets.as_slice() else { panic!("{targets:?}") };
+    assert_eq!(*phone, ("phone", "https://ntfy.example.org".to_owned()));
+    assert_eq!(*duty, ("duty", "https://chat.example.org".to_owned()));
+    assert_eq!(*mail, ("mail", "smtp://mail.example.org:587".to_owned()));
     let names: Vec<_> = config.maintenance.iter().filter_map(|window| window.name.as_deref()).collect();
     assert_eq!(names, ["Nightly restart", "New switch"]);
 }

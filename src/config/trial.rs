@@ -1,17 +1,19 @@
-//! A camera, or a broker, that is to be tried before it is written into the file: the same keys, the same words for what
+//! A camera, a broker or a target that is to be tried before it is written into the file: the same keys, the same words for what
 //! is wrong.
+
+use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
-use super::keys;
+use super::notify::{self, Target};
 use super::problem::Problem;
 use super::reader::{Findings, Section};
-use super::sections;
+use super::recipient::Recipient;
 use super::settings::{Config, Mqtt};
 use super::streams::{self, Defaults};
-use super::yaml;
+use super::{keys, sections, yaml};
 use crate::model::secret::REDACTED;
-use crate::model::{Credentials, Stream};
+use crate::model::{Credentials, Secret, Stream};
 
 /// Reads the keys of a stream that decide how it is probed ([`keys::TRIAL`]); an unknown one is a problem here. `stream` may name a
 /// configured stream, whose stored password then stands in for `***`, to the device and user for which it is stored.
@@ -126,6 +128,93 @@ fn same_broker(tried: &Mqtt, stored: &Mqtt) -> bool {
         (mqtt.host.clone(), ports, encryption, files, mqtt.username.clone())
     }
     of(tried) == of(stored)
+}
+
+/// Reads the keys of one of `notify.targets:` ([`keys::NOTIFY_TARGET`]); an unknown one is a problem here. `***` stands for
+/// what is stored for the target of that name, as long as it goes to the same host. `enabled` does not matter.
+///
+/// # Errors
+/// Every problem at once, with paths that begin at the object: `url`, `smtp.host`.
+pub fn try_target(mut given: Map<String, Value>, config: &Config) -> Result<Target, Vec<Problem>> {
+    given.remove("enabled");
+    given.entry("name").or_insert_with(|| json!("test"));
+    let name = given["name"].as_str().unwrap_or_default().to_owned();
+    let stored = config.notify.targets.iter().find(|target| target.name == name);
+    let hides_url = given.get("url").and_then(Value::as_str) == Some(REDACTED);
+    if hides_url {
+        // Read as some address, and replaced below.
+        given.insert("url".to_owned(), json!("http://hidden.invalid/"));
+    }
+    let mut found = Vec::new();
+    let text = Value::Object(given).to_string();
+    let tree = yaml::parse(&text, &mut found).map_err(|problem| vec![problem])?;
+    let findings = Findings::default();
+    let tried = tree.and_then(|tree| {
+        let section = Section::new(&tree, String::new(), keys::NOTIFY_TARGET, &findings);
+        notify::target(&section, &mut HashSet::new())
+    });
+    found.append(&mut findings.problems.into_inner());
+    // That a password goes unencrypted is no reason not to try it.
+    found.extend(findings.warnings.into_inner().into_iter().filter(|warning| warning.path != "smtp.tls"));
+    let Some(mut tried) = tried.filter(|_| found.is_empty()) else { return Err(found) };
+    match fill_in_secrets(&mut tried, stored.map(AsRef::as_ref), hides_url) {
+        Ok(()) => Ok(tried),
+        Err((path, message)) => Err(vec![Problem::at(1, path, message)]),
+    }
+}
+
+/// Puts what is stored where `***` stands.
+fn fill_in_secrets(
+    tried: &mut Target,
+    stored: Option<&Target>,
+    hides_url: bool,
+) -> Result<(), (&'static str, &'static str)> {
+    const NONE: &str = "*** is nothing that could be sent, and none is stored for a target of this name; write it";
+    const MOVED: &str = "*** stands for what is stored only while host, port, user and trusted certificates are those of the file; \
+                         write it anew";
+    let same_trust =
+        stored.is_some_and(|stored| (&stored.ca_file, stored.tls_insecure) == (&tried.ca_file, tried.tls_insecure));
+    let hidden = |secret: &Secret| secret.expose() == REDACTED;
+    match (&mut tried.to, stored.map(|stored| &stored.to)) {
+        (Recipient::Web(web), stored) => {
+            let stored = match stored {
+                Some(Recipient::Web(stored)) => Some(stored),
+                _ => None,
+            };
+            let is_hidden = hides_url || web.secret.as_ref().is_some_and(hidden);
+            if !is_hidden && !web.headers.iter().any(|(_, value)| hidden(value)) {
+                return Ok(());
+            }
+            let path = if hides_url { "url" } else { "secret" };
+            let stored = stored.ok_or((path, NONE))?;
+            if hides_url {
+                web.url = stored.url.clone();
+            }
+            if !same_trust || web.url.to_string() != stored.url.to_string() {
+                return Err((path, MOVED));
+            }
+            if web.secret.as_ref().is_some_and(hidden) {
+                web.secret = Some(stored.secret.clone().ok_or(("secret", NONE))?);
+            }
+            for (name, value) in web.headers.iter_mut().filter(|(_, value)| hidden(value)) {
+                let known = stored.headers.iter().find(|(known, _)| known == name);
+                *value = known.ok_or(("headers", NONE))?.1.clone();
+            }
+        }
+        (Recipient::Mail(mail), stored) => {
+            let Some(account) = mail.account.as_mut().filter(|account| hidden(&account.password)) else {
+                return Ok(());
+            };
+            let Some(Recipient::Mail(stored)) = stored else { return Err(("smtp.password", NONE)) };
+            let known = stored.account.as_ref().ok_or(("smtp.password", NONE))?;
+            let place = (&stored.host, stored.port, stored.tls, &known.username);
+            if !same_trust || place != (&mail.host, mail.port, mail.tls, &account.username) {
+                return Err(("smtp.password", MOVED));
+            }
+            account.password = known.password.clone();
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -90,6 +90,10 @@ families! {
     MQTT_PUBLISHED = Counter "streampulse_mqtt_published_total" [] "Messages that the MQTT broker has got";
     MQTT_QUEUED = Gauge "streampulse_mqtt_queued" [] "Events that wait for the MQTT broker, absent while MQTT is off";
     MQTT_DROPPED = Counter "streampulse_mqtt_dropped_total" [] "Events that the MQTT broker will never get because it was away for too long, absent while MQTT is off";
+    NOTIFY_DELIVERED = Counter "streampulse_notify_delivered_total" ["target"] "Messages that the target has taken";
+    NOTIFY_WAITING = Gauge "streampulse_notify_waiting" ["target"] "Notices that wait for the target";
+    NOTIFY_DROPPED = Counter "streampulse_notify_dropped_total" ["target"] "Notices that the target never gets, because it was away too long";
+    NOTIFY_FAILING = Gauge "streampulse_notify_failing" ["target"] "1 while the last try to tell the target failed";
     RECORDING = Gauge "streampulse_recording" [] "1 while heartbeats are stored, 0 while the disk does not take them";
     BUILD = Gauge "streampulse_build_info" ["version"] "Always 1; the version is a label";
     RELOAD = Gauge "streampulse_config_last_reload_successful" [] "1 when the configuration on disk is the one in use";

@@ -129,6 +129,21 @@ fn our_own_names() {
 }
 
 #[test]
+fn targets_that_are_switched_on_have_their_figures() {
+    let of_phone = || Notified { target: "phone".to_owned(), delivered_total: 7, waiting: 2, ..Notified::default() };
+    let metrics = metrics(&cameras(&["Gate"])).with_notify(move || vec![Notified { is_failing: true, ..of_phone() }]);
+    let text = metrics.render();
+    for line in [
+        "streampulse_notify_delivered_total{target=\"phone\"} 7",
+        "streampulse_notify_waiting{target=\"phone\"} 2",
+        "streampulse_notify_dropped_total{target=\"phone\"} 0",
+        "streampulse_notify_failing{target=\"phone\"} 1",
+    ] {
+        assert!(lines(&text).contains(&line), "{line} is missing in\n{text}");
+    }
+}
+
+#[test]
 fn mqtt_is_absent_while_it_is_off() {
     let told = |connected| {
         let metrics = metrics(&cameras(&["Gate"])).with_mqtt(move || Mqtt {

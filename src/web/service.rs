@@ -62,6 +62,18 @@ fn web(call: &Call, role: Role) -> Value {
     })
 }
 
+/// Takes the addresses of targets and of the watchdog out, and what is wrong with them.
+fn without_receivers(answer: &mut Map<String, Value>) {
+    let Some(notify) = answer.get_mut("notify") else { return };
+    let hide = |value: &mut Value| {
+        for key in ["to", "problem", "next_step"] {
+            value.as_object_mut().and_then(|value| value.remove(key));
+        }
+    };
+    hide(&mut notify["watchdog"]);
+    notify["targets"].as_array_mut().into_iter().flatten().for_each(hide);
+}
+
 async fn health(call: Call) -> Result<Response, ApiError> {
     let caller = call.caller(Role::Viewer).await?;
     let parts = &call.web.parts;
@@ -101,6 +113,7 @@ async fn health(call: Call) -> Result<Response, ApiError> {
                     mqtt.remove(key);
                 }
             }
+            without_receivers(answer);
         }
         if caller.groups.is_some() {
             // Its problems name streams.

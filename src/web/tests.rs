@@ -175,6 +175,7 @@ impl Server {
             readiness: Arc::new(|| Ok(())),
             facts: Arc::new(Map::new),
             mqtt_test: Arc::new(|mqtt| Box::pin(async move { json!({"ok": true, "topic": mqtt.topic}) })),
+            notify_test: Arc::new(|target| Box::pin(async move { json!({"ok": true, "to": target.to.to_string()}) })),
             state_dir: dir.path().to_owned(),
             tls: None,
         };

@@ -4,6 +4,7 @@
 pub mod broker;
 pub mod certificates;
 pub mod fates;
+pub mod receivers;
 pub mod service;
 
 use std::path::{Path, PathBuf};

@@ -133,6 +133,7 @@ fn addresses(text: &str) -> Vec<Range<usize>> {
     let mut add = |start: usize, end: usize| {
         let found = SecretPlaces::of(&text[start..end]);
         places.extend(found.all().map(|place| place.start + start..place.end + start).filter(|p| !p.is_empty()));
+        places.extend(tokens(&text[start..end]).map(|place| place.start + start..place.end + start));
     };
     let mut from = 0;
     while let Some(colon) = text[from..].find("://").map(|at| from + at) {
@@ -154,6 +155,23 @@ fn addresses(text: &str) -> Vec<Range<usize>> {
         from += word.len();
     }
     places
+}
+
+/// Parts of the path of a web address that look like the secret of a webhook, for here nobody knows whose address it is.
+fn tokens(address: &str) -> impl Iterator<Item = Range<usize>> {
+    const LEAST: usize = 20;
+    let is_web = address.starts_with("http://") || address.starts_with("https://");
+    let path = address.match_indices('/').nth(2).map_or(address.len(), |(at, _)| at);
+    let is_token = |part: &str| {
+        part.len() >= LEAST
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+            && part.bytes().any(|byte| byte.is_ascii_digit())
+    };
+    let parts = address[path..].split(['/', '?', '&', '=', '"', '\'']);
+    parts.filter(move |part| is_web && is_token(part)).map(move |part| {
+        let start = part.as_ptr() as usize - address.as_ptr() as usize;
+        start..start + part.len()
+    })
 }
 
 /// The comments of `new` that are as they were shown get what was hidden in them back. `old` are those of before: as they
@@ -222,6 +240,11 @@ mod tests {
             ("# admin:hunter2@192.0.2.1", "# admin:***@192.0.2.1"),
             ("# http://cam/a?user=u&password=x&y=1 http://h", "# http://cam/a?user=u&password=*** http://h"),
             ("# mail: a@example.org", "# mail: a@example.org"),
+            (
+                "# url: https://hooks.slack.com/services/T012/B345/a1B2c3D4e5F6a1B2c3D4e5F6 # x",
+                "# url: https://hooks.slack.com/services/T012/B345/*** # x",
+            ),
+            ("# http://cam/cgi-bin/mjpg/video.cgi", "# http://cam/cgi-bin/mjpg/video.cgi"),
         ] {
             assert_eq!(masked(comment), shown);
             assert_eq!(masked(shown), shown, "again");

@@ -20,11 +20,17 @@ pub(super) fn is_secret_key(key: &str) -> bool {
     let no_value = ["_file", "_path", "_seconds", "_days"].iter().any(|end| key.ends_with(end));
     let parts = ["password", "passwd", "passwort", "passphrase", "passcode", "secret", "token", "credential", "apikey"];
     let ends = ["pass", "pwd", "psw", "psk", "api_key", "access_key", "private_key"];
-    let words = ["pw", "key", "auth", "authorization"];
+    // Of `notify:` headers are secret with their values, and addresses as a whole: whoever knows them can use them.
+    let words = ["pw", "key", "auth", "authorization", "headers", "watchdog_url", "webhook_url"];
     !no_value
         && (parts.iter().any(|part| key.contains(part))
             || ends.iter().any(|end| key.ends_with(end))
             || words.contains(&key.as_str()))
+}
+
+/// True when what stands under this key of an item of the list `parent` is not shown: the addresses of webhooks, too.
+pub(super) fn is_secret_within(parent: &str, key: &str) -> bool {
+    is_secret_key(key) || (parent == "targets" && key == "url")
 }
 
 /// A text below `key` as it may be shown; `None` when nothing in it is hidden.
@@ -172,7 +178,7 @@ fn visit<'a>(
             for entry in entries {
                 let name = entry.name().unwrap_or_default();
                 steps.push(Step::Key(name.to_owned()));
-                visit(&entry.node, name, is_secret || is_secret_key(name), secret_anchors, steps, found);
+                visit(&entry.node, name, is_secret || is_secret_within(key, name), secret_anchors, steps, found);
                 steps.pop();
             }
         }
@@ -226,7 +232,7 @@ pub(super) fn masked_tree(tree: &Tree, key: &str, is_secret: bool) -> Tree {
         Tree::Map(entries) => Tree::Map(
             entries
                 .iter()
-                .map(|(key, value)| (key.clone(), masked_tree(value, key, is_secret || is_secret_key(key))))
+                .map(|(name, value)| (name.clone(), masked_tree(value, name, is_secret || is_secret_within(key, name))))
                 .collect(),
         ),
     }

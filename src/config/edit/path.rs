@@ -72,7 +72,10 @@ impl Path {
 
     /// True when what stands there is a password or a token.
     pub fn is_secret(&self) -> bool {
-        self.0.iter().any(|step| matches!(step, Step::Key(key) if super::mask::is_secret_key(key)))
+        let keys = self.0.iter().filter_map(|step| if let Step::Key(key) = step { Some(key.as_str()) } else { None });
+        let mut parent = "";
+        let mut is_secret = |key| super::mask::is_secret_within(std::mem::replace(&mut parent, key), key);
+        keys.into_iter().any(&mut is_secret)
     }
 
     pub(super) fn with(&self, step: Step) -> Self {

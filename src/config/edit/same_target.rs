@@ -1,7 +1,9 @@
 //! Whether a secret goes to whom it went before.
 
 use super::tree::Tree;
+use crate::config::recipient::WebAddress;
 use crate::model::CameraUrl;
+use crate::model::secret::REDACTED;
 
 /// Settings of `mqtt:` that say where its password goes and who can read it on the way.
 const BROKER: [&str; 12] = [
@@ -18,6 +20,9 @@ const BROKER: [&str; 12] = [
     "key_file",
     "username",
 ];
+
+/// Settings of `smtp:` of a target that say where its password goes and who can read it on the way.
+const MAIL_SERVER: [&str; 4] = ["host", "port", "tls", "username"];
 
 /// The same scheme, host, port and user of two addresses.
 pub(super) fn same_address(old: &str, new: &str) -> bool {
@@ -50,4 +55,26 @@ pub(super) fn same_camera(old: &Tree, new: &Tree) -> bool {
 pub(super) fn same_broker(old: &Tree, new: &Tree) -> bool {
     let value = |tree: &Tree, key: &str| tree.get(key).filter(|value| !matches!(value, Tree::Null)).cloned();
     BROKER.iter().all(|key| value(old, key) == value(new, key))
+}
+
+/// The same scheme, host and port of two webhooks, or the same mail server and user, and the same trust in who answers there.
+pub(super) fn same_recipient(old: &Tree, new: &Tree) -> bool {
+    let value = |tree: &Tree, key: &str| tree.get(key).filter(|value| !matches!(value, Tree::Null)).cloned();
+    if ["ca_file", "tls_insecure"].iter().any(|key| value(old, key) != value(new, key)) {
+        return false;
+    }
+    let smtp = |tree: &Tree| value(tree, "smtp").map(|smtp| MAIL_SERVER.map(|key| value(&smtp, key)));
+    let url = |tree: &Tree| {
+        let text = value(tree, "url")?;
+        let text = text.text()?;
+        // As it is shown it stands for the whole old one.
+        let address = WebAddress::parse(text).ok().map(|address| address.to_string());
+        Some(if text == REDACTED { None } else { address })
+    };
+    let same_url = match (url(old), url(new)) {
+        (Some(old), Some(Some(new))) => old == Some(new),
+        (Some(_), Some(None)) => value(new, "url").as_ref().and_then(Tree::text) == Some(REDACTED),
+        (old, new) => old.is_none() && new.is_none(),
+    };
+    same_url && smtp(old) == smtp(new)
 }

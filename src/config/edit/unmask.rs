@@ -1,4 +1,5 @@
-//! Puts stored secrets back where a text comes with `***`, and only where they go to the same camera or broker as before.
+//! Puts stored secrets back where a text comes with `***`, and only where they go to the same camera, broker or recipient as
+//! before.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -15,7 +16,7 @@ use super::path::{Path, Step};
 use super::render::{Around, scalar};
 use super::syntax::{Kind, Node, Syntax};
 use super::tree::Tree;
-use super::{comments, same_target};
+use super::{comments, same_target, targets};
 use crate::config::problem::Problem;
 use crate::model::secret::REDACTED;
 use crate::model::url::SecretPlaces;
@@ -58,6 +59,9 @@ impl<'a> Stored<'a> {
             && key == "streams"
         {
             old[1] = Step::Index(self.stream_like(new.at(&[Step::Key(key.clone()), Step::Index(*index)])?)?);
+        }
+        if targets::leads_into(steps) {
+            old[2] = Step::Index(targets::before(&self.tree, new, steps)?);
         }
         Some(old)
     }
@@ -193,7 +197,7 @@ fn address(old: &str, new: &str) -> Result<String, &'static str> {
     if same_target::same_address(old, &out) { Ok(out) } else { Err(MOVED) }
 }
 
-/// Streams and the broker whose secret would go elsewhere now, also where it comes from an anchor.
+/// Streams, the broker and recipients whose secret would go elsewhere now, also where it comes from an anchor.
 fn moved(stored: &Stored<'_>, new: &Tree) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut tell = |path: String, message: &str| {
@@ -217,6 +221,9 @@ fn moved(stored: &Stored<'_>, new: &Tree) -> Vec<Problem> {
         && !stored.tree.get("mqtt").is_some_and(|old| same_target::same_broker(old, mqtt))
     {
         tell("mqtt.password".to_owned(), MOVED);
+    }
+    for path in targets::moved(&stored.tree, new) {
+        tell(path, MOVED);
     }
     problems
 }
@@ -247,6 +254,7 @@ pub(super) fn taken_along(stored: &Stored<'_>, text: &str, given: &[&Json]) -> V
     {
         tell("mqtt.password".to_owned());
     }
+    targets::taken_along(&stored.tree, &new, is_given).into_iter().for_each(tell);
     problems
 }
 

@@ -20,6 +20,7 @@ pub(crate) fn config(streams: Vec<Stream>) -> Config {
         timezone: TimeZone::UTC,
         timezone_name: "UTC".to_owned(),
         streams: streams.into_iter().map(Arc::new).collect(),
+        notify: config::Notify::default(),
         mqtt: config::Mqtt {
             enabled: false,
             host: String::new(),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::config::Mqtt;
+pub(super) use crate::sinks::host_name;
 
 /// How packets travel. The configuration has a port for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,13 +79,6 @@ pub(super) fn client_id(mqtt: &Mqtt) -> String {
 /// The name of this service in topics.
 pub(super) fn node(mqtt: &Mqtt) -> String {
     mqtt.node.clone().unwrap_or_else(host_name)
-}
-
-/// The name of this machine, as far as it may stand in a topic.
-pub(super) fn host_name() -> String {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let name: String = name.chars().filter(|c| c.is_alphanumeric() || "-_.".contains(*c)).take(64).collect();
-    if name.is_empty() { "localhost".to_owned() } else { name }
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::command::{Pace, Work};
 use super::failure::Failure;
 use super::handle::MqttHandle;
 use super::outlet::Outlet;
-use super::publisher::{End, other_settings};
+use super::publisher::{End, Settings, other_settings};
 use super::session::{Happened, Session, Ticket, Unsent};
 use super::topics::Leaf;
 use super::{Parts, Task};
@@ -55,8 +55,13 @@ struct Commands {
 
 impl Connected<'_> {
     /// Until the connection is lost, `cancel` or other settings.
-    pub(super) async fn run(&mut self, config: &mut watch::Receiver<Arc<Config>>, cancel: &CancellationToken) -> End {
-        match self.work(config, cancel).await {
+    pub(super) async fn run(
+        &mut self,
+        config: &mut watch::Receiver<Arc<Config>>,
+        settings: &Settings,
+        cancel: &CancellationToken,
+    ) -> End {
+        match self.work(config, settings, cancel).await {
             Ok(end) => end,
             Err(failure) => End::Failed(failure),
         }
@@ -65,6 +70,7 @@ impl Connected<'_> {
     async fn work(
         &mut self,
         config: &mut watch::Receiver<Arc<Config>>,
+        settings: &Settings,
         cancel: &CancellationToken,
     ) -> Result<End, Failure> {
         let mut events = self.parts.status.subscribe();
@@ -90,7 +96,7 @@ impl Connected<'_> {
             }
             tokio::select! {
                 () = cancel.cancelled() => return Ok(End::Cancelled),
-                () = other_settings(config, self.mqtt) => return Ok(End::OtherSettings),
+                () = other_settings(config, settings) => return Ok(End::OtherSettings),
                 _ = ticks.tick() => {
                     // Everything is on its way at the beginning.
                     if !std::mem::take(&mut is_first) {

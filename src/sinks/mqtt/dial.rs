@@ -4,8 +4,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
-use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -22,8 +20,7 @@ use super::packet::Version;
 use super::tls::{self, OwnCertificate};
 use super::wire::{Carrier, Duplex, Lost, MAX_WEBSOCKET_BYTES, Wire};
 use crate::config::Mqtt;
-use crate::probe::classify::End;
-use crate::probe::resolve::resolve;
+use crate::sinks::dial as shared;
 
 /// A connection on which nothing of MQTT was said yet.
 pub(super) struct Dialled {
@@ -41,7 +38,9 @@ pub(super) async fn dial(mqtt: &Mqtt, broker: &Broker, deadline: Instant) -> Res
     // A file that cannot be used is told before the broker is bothered.
     let client = if broker.is_tls() { Some(tls_client(mqtt, deadline).await?) } else { None };
     let addresses = addresses(broker, deadline).await?;
-    let mut stream: Box<dyn Duplex> = Box::new(connect(&addresses, deadline).await?);
+    let mut stream: Box<dyn Duplex> = Box::new(
+        shared::connect(&addresses, deadline).await.map_err(|lapse| Failure::at(Stage::Connect, lapse.into()))?,
+    );
     let mut own_certificate = None;
     if let Some(client) = client {
         let failed = |fault| Failure::at(Stage::Tls, fault);
@@ -72,8 +71,8 @@ pub(super) async fn dial(mqtt: &Mqtt, broker: &Broker, deadline: Instant) -> Res
 
 async fn tls_client(mqtt: &Mqtt, deadline: Instant) -> Result<tls::Client, Failure> {
     let mqtt = mqtt.clone();
-    let made = timeout_at(deadline, in_a_thread("mqtt files", move || tls::client(&mqtt))).await;
-    made.unwrap_or(Err(Fault::Late))
+    let made = timeout_at(deadline, shared::in_a_thread("mqtt files", move || tls::client(&mqtt))).await;
+    made.map_or(Err(Fault::Late), |made| made.unwrap_or_else(|lapse| Err(lapse.into())))
         .map_err(|fault| Failure::at(Stage::Tls, if fault == Fault::Late { files_hang() } else { fault }))
 }
 
@@ -82,64 +81,22 @@ fn files_hang() -> Fault {
     Fault::File { setting: "mqtt.ca_file, cert_file and key_file", problem }
 }
 
-/// What blocks, in a thread that nobody waits for when it is not wanted any more.
-async fn in_a_thread<T: Send + 'static>(
-    name: &str,
-    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
-) -> Result<T, Fault> {
-    let (answer, answered) = oneshot::channel();
-    let started = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-        // Nobody may wait any more.
-        let _ = answer.send(work());
-    });
-    started.map_err(|_| Fault::Overloaded)?;
-    answered.await.unwrap_or(Err(Fault::Overloaded))
-}
-
 async fn addresses(broker: &Broker, deadline: Instant) -> Result<Vec<SocketAddr>, Failure> {
-    let (host, port) = (broker.host.clone(), broker.port);
-    let looked_up = in_a_thread("mqtt resolve", move || {
-        resolve(&host, port, deadline.into_std()).map_err(|end| match end {
-            End::NameUnknown => Fault::NameUnknown,
-            End::NoNameServer => Fault::NoNameServer,
-            End::Connect(errno) => Fault::Unreachable(errno.to_string()),
-            End::Overloaded => Fault::Overloaded,
-            _ => Fault::Late,
-        })
-    });
-    let looked_up = timeout_at(deadline, looked_up).await.unwrap_or(Err(Fault::Late));
-    looked_up.map_err(|fault| Failure::at(Stage::Resolve, fault))
+    let found = shared::addresses(&broker.host, broker.port, deadline, "mqtt resolve").await;
+    found.map_err(|lapse| Failure::at(Stage::Resolve, lapse.into()))
 }
 
-/// The first address that answers; each has its share of the time.
-async fn connect(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, Failure> {
-    let mut last = Fault::Late;
-    for (i, address) in addresses.iter().enumerate() {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let share = Instant::now() + left / (addresses.len() - i) as u32;
-        let fault = match timeout_at(share, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                // Small packets that shall not wait for each other.
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Fault::Refused,
-            Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => Fault::Late,
-            Ok(Err(error)) => Fault::Unreachable(os_text(&error)),
-            Err(_) => Fault::Late,
-        };
-        // A broker that is there and refuses says more than an address without a way to it.
-        if i == 0 || last != Fault::Refused {
-            last = fault;
+impl From<shared::Lapse> for Fault {
+    fn from(lapse: shared::Lapse) -> Self {
+        match lapse {
+            shared::Lapse::Late => Self::Late,
+            shared::Lapse::NameUnknown => Self::NameUnknown,
+            shared::Lapse::NoNameServer => Self::NoNameServer,
+            shared::Lapse::Refused => Self::Refused,
+            shared::Lapse::Unreachable(why) => Self::Unreachable(why),
+            shared::Lapse::Overloaded => Self::Overloaded,
         }
     }
-    Err(Failure::at(Stage::Connect, last))
-}
-
-/// What the operating system says, without its number.
-pub(super) fn os_text(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 /// What it means that a connection broke where TLS may be the reason.
@@ -151,7 +108,7 @@ pub(super) fn of_broken(error: io::Error, own: Option<&Arc<OwnCertificate>>, own
             fault => fault,
         },
         _ => match Lost::from(error) {
-            Lost::Broken(error) => Fault::Broken(os_text(&error)),
+            Lost::Broken(error) => Fault::Broken(shared::os_text(&error)),
             _ => of_closed(own),
         },
     }

@@ -34,6 +34,7 @@ pub(super) struct Outlet {
     parts: Parts,
     mqtt: Mqtt,
     node: String,
+    dashboard_url: Option<String>,
     pub(super) topics: Topics,
     board: Board,
     shown: HashMap<StreamId, Shown>,
@@ -55,12 +56,14 @@ struct Blob {
 }
 
 impl Outlet {
-    pub(super) fn new(parts: Parts, mqtt: &Mqtt, node: &str, broker: String) -> Self {
+    /// `dashboard_url`: where people reach the dashboard, for Home Assistant.
+    pub(super) fn new(parts: Parts, mqtt: &Mqtt, node: &str, broker: String, dashboard_url: Option<String>) -> Self {
         Self {
             ledger: Ledger::new(parts.store.clone(), broker),
             parts,
             mqtt: mqtt.clone(),
             node: node.to_owned(),
+            dashboard_url,
             topics: Topics::of(node),
             board: Board::default(),
             shown: HashMap::new(),
@@ -128,7 +131,7 @@ impl Outlet {
         let service = Service {
             node: &self.node,
             version: env!("CARGO_PKG_VERSION"),
-            configuration_url: None,
+            configuration_url: self.dashboard_url.as_deref(),
             has_commands: self.mqtt.commands,
         };
         let service_device = home_assistant::service_device(&service, &self.topics);

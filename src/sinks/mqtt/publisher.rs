@@ -31,8 +31,17 @@ const COUNT_EVERY: Duration = Duration::from_secs(5);
 /// Publishes what the status table and the outbox have.
 pub struct Publisher {
     config: watch::Receiver<Arc<Config>>,
+    /// Those in force.
+    settings: Settings,
     parts: Parts,
     handle: MqttHandle,
+}
+
+/// What a connection depends on: `mqtt:`, and the address of the dashboard.
+pub(super) type Settings = (Mqtt, Option<String>);
+
+fn settings_of(config: &Config) -> Settings {
+    (config.mqtt.clone(), config.notify.dashboard_url.clone())
 }
 
 /// Why a connection, or the wait for one, is over.
@@ -45,7 +54,8 @@ pub(super) enum End {
 impl Publisher {
     /// It does nothing before [`Self::run`]; `handle` says how the connection stands.
     pub fn new(config: watch::Receiver<Arc<Config>>, parts: Parts, handle: MqttHandle) -> Self {
-        Self { config, parts, handle }
+        let settings = settings_of(&config.borrow());
+        Self { config, settings, parts, handle }
     }
 
     /// Publishes until `cancel`, then says goodbye.
@@ -59,7 +69,8 @@ impl Publisher {
 
     async fn follow(&mut self, cancel: &CancellationToken) {
         loop {
-            let mqtt = self.config.borrow_and_update().mqtt.clone();
+            self.settings = settings_of(&self.config.borrow_and_update());
+            let mqtt = self.settings.0.clone();
             let broker = Broker::of(&mqtt);
             let end = if mqtt.enabled {
                 self.handle.set(State::Connecting, broker.to_string(), self.parts.clock.now());
@@ -72,7 +83,7 @@ impl Publisher {
                 }
                 tokio::select! {
                     () = cancel.cancelled() => End::Cancelled,
-                    () = other_settings(&mut self.config, &mqtt) => End::OtherSettings,
+                    () = other_settings(&mut self.config, &self.settings) => End::OtherSettings,
                 }
             };
             if matches!(end, End::Cancelled) {
@@ -90,14 +101,15 @@ impl Publisher {
             );
         }
         let client_id = client_id(mqtt);
-        let mut outlet = Outlet::new(self.parts.clone(), mqtt, &node(mqtt), broker.to_string());
+        let mut outlet =
+            Outlet::new(self.parts.clone(), mqtt, &node(mqtt), broker.to_string(), self.settings.1.clone());
         let will = outlet.status("offline");
         let mut backoff = Backoff::new(FIRST_RETRY, LONGEST_RETRY);
         loop {
             let deadline = Instant::now() + CONNECT_DEADLINE;
             let opened = tokio::select! {
                 () = cancel.cancelled() => return End::Cancelled,
-                () = other_settings(&mut self.config, mqtt) => return End::OtherSettings,
+                () = other_settings(&mut self.config, &self.settings) => return End::OtherSettings,
                 // From the first moment on what happens waits in the outbox.
                 () = work(&mut outlet) => continue,
                 opened = Session::open(mqtt, broker, &client_id, Some(&will), deadline) => opened,
@@ -110,7 +122,7 @@ impl Publisher {
                     let begun = Instant::now();
                     let (parts, handle) = (&self.parts, &self.handle);
                     let mut connected = Connected { session, outlet: &mut outlet, parts, mqtt, broker, handle };
-                    let end = connected.run(&mut self.config, cancel).await;
+                    let end = connected.run(&mut self.config, &self.settings, cancel).await;
                     let failure = match end {
                         End::Failed(failure) => failure,
                         end => {
@@ -131,7 +143,7 @@ impl Publisher {
             // An error comes at once: without this wait it would come again and again.
             tokio::select! {
                 () = cancel.cancelled() => return End::Cancelled,
-                () = other_settings(&mut self.config, mqtt) => return End::OtherSettings,
+                () = other_settings(&mut self.config, &self.settings) => return End::OtherSettings,
                 () = work(&mut outlet) => {}
                 () = sleep(backoff.delay()) => {}
             }
@@ -168,13 +180,13 @@ async fn count_waiting(parts: Parts, handle: MqttHandle) {
 }
 
 /// Returns when the configuration has other settings for MQTT.
-pub(super) async fn other_settings(config: &mut watch::Receiver<Arc<Config>>, mqtt: &Mqtt) {
+pub(super) async fn other_settings(config: &mut watch::Receiver<Arc<Config>>, settings: &Settings) {
     loop {
         if config.changed().await.is_err() {
             // Nobody changes it any more: the service ends.
             return std::future::pending().await;
         }
-        if config.borrow_and_update().mqtt != *mqtt {
+        if settings_of(&config.borrow_and_update()) != *settings {
             return;
         }
     }

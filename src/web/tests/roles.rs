@@ -78,6 +78,7 @@ fn table() -> Vec<Row> {
         row("DELETE", "/api/streams/nope", ADMIN, 404),
         row("POST", "/api/probe", ADMIN, 422).with(json!({"url": "ftp://192.0.2.1"})),
         row("POST", "/api/mqtt/test", ADMIN, 422).with(json!({"settings": {"topic": "a/#"}})),
+        row("POST", "/api/notify/test", ADMIN, 422).with(json!({"target": {"url": "ftp://192.0.2.1"}})),
         row("POST", "/api/set-tz", ADMIN, 422).with(json!({})),
         row("GET", "/api/streams/gate/availability", VIEWER, 200).of_a_stream(),
         row("GET", "/api/availability", VIEWER, 200),
