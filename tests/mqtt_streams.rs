@@ -207,11 +207,9 @@ fn every_event_arrives_in_order_after_the_broker_was_away_and_the_service_killed
     const STREAMS: usize = 60;
     let names: Vec<String> = (0..STREAMS).map(|i| format!("Camera {i}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut broker = Broker::start(
-        Files::new(),
-        "allow_anonymous true\npersistence true\npersistence_file session.db\nmax_queued_messages 0\n",
-        &[""],
-    );
+    let files = Files::new();
+    let kept = format!("persistence true\npersistence_location {}/\nmax_queued_messages 0\n", files.path().display());
+    let mut broker = Broker::start(files, &format!("allow_anonymous true\n{kept}"), &[""]);
     let watcher = broker.subscribe_for_good("streampulse/#");
     let site = Site::new(&config(&broker, &names, json!({})));
     let mut service = site.start();
