@@ -19,9 +19,6 @@ mod checks;
 mod common;
 #[path = "figures/dashboard.rs"]
 mod dashboard;
-#[path = "../tests/common/fates.rs"]
-#[allow(dead_code, reason = "the tests use the rest")]
-mod fates;
 #[path = "figures/faults.rs"]
 mod faults;
 #[path = "figures/fleet.rs"]

@@ -12,7 +12,7 @@ use streampulse::probe::pool::{Pool, PoolOptions};
 use streampulse::probe::{ProbeRequest, Prober as _, SnapshotSize};
 use streampulse::simulator::{Simulator, SimulatorOptions};
 
-use crate::fates::{Fate, http_fates, rtsp_fates};
+use crate::common::fates::{Fate, http_fates, rtsp_fates};
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 /// As many at once as in the table test.
