@@ -26,7 +26,7 @@ use crate::probe::network::NetworkWatch;
 use crate::probe::pool::{Pool, PoolOptions};
 use crate::schedule::{self, SchedulerHandle};
 use crate::sinks::mqtt::{self, MqttHandle, Publisher, send_test_message};
-use crate::sinks::notify::{Notifier, NotifyHandle, Watchdog, send_test_message as send_test_notice};
+use crate::sinks::notify::{Doing, Notifier, NotifyHandle, Watchdog, send_test_message as send_test_notice};
 use crate::store::Store;
 use crate::web::{self, FirstPassword, Tls, WebParts};
 
@@ -201,7 +201,11 @@ impl Parts {
         let notifier = Notifier::new(config.clone(), self.store.clone(), clock.clone(), notify.clone());
         tasks.spawn("notify", notifier.run(tasks.rest.clone()));
         let (asked, pool) = (handle.clone(), self.pool.clone());
-        let watchdog = Watchdog::new(config, clock, notify, Arc::new(move || facts::alive(&asked, &pool)));
+        let health = Arc::new(move || {
+            let (asked, pool) = (asked.clone(), pool.clone());
+            Box::pin(async move { facts::alive(&asked, &pool).await }) as Doing
+        });
+        let watchdog = Watchdog::new(config, clock, notify, health);
         tasks.spawn("notify watchdog", watchdog.run(tasks.rest.clone()));
 
         let (pool, mqtt, notify) = (self.pool.clone(), self.mqtt.clone(), self.notify.clone());

@@ -1,5 +1,7 @@
 //! What the service says of itself in `/readyz`, `/api/health` and `/metrics`.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -18,11 +20,12 @@ pub fn readiness(pool: &Pool) -> Result<(), String> {
     if pool.measures().worker_pids.is_empty() { Err("no probe worker is running".to_owned()) } else { Ok(()) }
 }
 
-/// What the service tells whoever watches over it, as it tells systemd: the runtime turns, the scheduler can be asked, and
-/// probing is possible.
-pub fn alive(scheduler: &SchedulerHandle, pool: &Pool) -> Result<(), String> {
-    let _ = scheduler.measures();
-    readiness(pool)
+/// For the scheduler to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Whether the service does its work, for whoever watches over it: the scheduler answers, and probing is possible.
+pub async fn alive(scheduler: &SchedulerHandle, pool: &Pool) -> Result<(), String> {
+    if scheduler.is_alive(PATIENCE).await { readiness(pool) } else { Err("the scheduler does not answer".to_owned()) }
 }
 
 /// What `/metrics` says of the workers.

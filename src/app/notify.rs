@@ -17,17 +17,19 @@ pub fn stopping() {
     tell(NotifyState::Stopping);
 }
 
-/// Feeds the watchdog, when the unit has one, as long as the runtime turns and the scheduler can be asked.
+/// Feeds the watchdog, when the unit has one, as long as the scheduler answers.
 pub async fn watchdog(scheduler: SchedulerHandle, cancel: CancellationToken) {
     let Some(limit) = sd_notify::watchdog_enabled() else { return cancel.cancelled().await };
-    let mut tick = tokio::time::interval((limit / 3).max(Duration::from_millis(100)));
+    let third = (limit / 3).max(Duration::from_millis(100));
+    let mut tick = tokio::time::interval(third);
     loop {
         tokio::select! {
             () = cancel.cancelled() => return,
-            _ = tick.tick() => {
-                let _ = scheduler.measures();
+            _ = tick.tick() => if scheduler.is_alive(third).await {
                 tell(NotifyState::Watchdog);
-            }
+            } else {
+                tracing::error!("the scheduler does not answer; systemd is not told that all is well");
+            },
         }
     }
 }

@@ -28,13 +28,13 @@ impl Untold {
     }
 }
 
-/// Of the steps from one state to the next. `message`: what was seen, without addresses.
+/// Of the steps from one state to the next. `message`: what was seen, without addresses; asked for a change only.
 pub(super) fn of_steps(
     stream: &StreamId,
     before: &HealthState,
     steps: &[Step],
     report: Option<&ProbeReport>,
-    message: &str,
+    message: impl Fn() -> String,
     at: Timestamp,
 ) -> Vec<Notice> {
     let mut notices = Vec::new();
@@ -48,7 +48,7 @@ pub(super) fn of_steps(
                 to,
                 reason: step.state.reason,
                 issues: report.map(|report| report.issues().to_vec()).unwrap_or_default(),
-                message: message.to_owned(),
+                message: message(),
                 announced: step.announce == step.transition,
             });
         }
@@ -84,7 +84,7 @@ mod tests {
             };
             let thresholds = Thresholds { failures_to_down: 1, successes_to_up: 1 };
             let next = step(&state, &report, at, thresholds);
-            let notices = of_steps(&stream, &state, std::slice::from_ref(&next), Some(&report), "", at);
+            let notices = of_steps(&stream, &state, std::slice::from_ref(&next), Some(&report), String::new, at);
             state = next.state;
             told.extend(notices.into_iter().map(|notice| match notice {
                 Notice::Transition { from, to, announced, .. } => {

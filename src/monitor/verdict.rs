@@ -98,8 +98,8 @@ impl Monitor {
         let announced = transitions(&mut steps.iter().filter_map(|step| Some((step, step.announce?))));
         let heartbeat = completed.map(|completed| heartbeat(completed, state.health));
         let Untold { transitions: late, mut notices } = self.untold.remove(id).unwrap_or_default();
-        let message = report.map(|report| status_json::for_strangers(row, report)).unwrap_or_default();
-        notices.extend(notices::of_steps(id, &row.state, &steps, report, &message, now));
+        let message = || report.map(|report| status_json::for_strangers(row, report)).unwrap_or_default();
+        notices.extend(notices::of_steps(id, &row.state, &steps, report, message, now));
         let cases = self.cases.verdict(row, &state, report, now);
         let ended = state.health == Health::Unknown && row.state.health == Health::Maintenance;
         let recheck = if ended && completed.is_none() {

@@ -50,9 +50,22 @@ pub(super) type Answer = Result<Arc<ProbeReport>, ProbeNowError>;
 /// What the handle asks of the loop.
 #[derive(Debug)]
 pub(super) enum Command {
-    ProbeNow { id: StreamId, answer: oneshot::Sender<Answer> },
-    ProbeSoon { id: StreamId, after: Duration },
-    Visit { visitor: Visitor, answer: oneshot::Sender<Result<VisitLease, VisitError>> },
+    ProbeNow {
+        id: StreamId,
+        answer: oneshot::Sender<Answer>,
+    },
+    ProbeSoon {
+        id: StreamId,
+        after: Duration,
+    },
+    Visit {
+        visitor: Visitor,
+        answer: oneshot::Sender<Result<VisitLease, VisitError>>,
+    },
+    /// Whether the loop turns.
+    Ping {
+        answer: oneshot::Sender<()>,
+    },
 }
 
 /// What the loop lets others read.
@@ -129,6 +142,13 @@ impl SchedulerHandle {
             Ok(Err(_)) => Err(VisitError::Stopped),
             Err(_) => Err(VisitError::Late),
         }
+    }
+
+    /// Whether the loop turns: it answers within `patience`.
+    pub async fn is_alive(&self, patience: Duration) -> bool {
+        let (answer, answered) = oneshot::channel();
+        let asked = self.commands.try_send(Command::Ping { answer }).is_ok();
+        asked && matches!(tokio::time::timeout(patience, answered).await, Ok(Ok(())))
     }
 
     /// What is to be remembered of refused accounts, whenever a visit has changed that.

@@ -252,6 +252,8 @@ impl State {
                 Ok(()) => self.waiters.entry(id).or_default().push(answer),
                 Err(refused) => _ = answer.send(Err(refusal(refused, id))),
             },
+            // Fails only when nobody waits for it any more.
+            Command::Ping { answer } => _ = answer.send(()),
             Command::Visit { visitor, answer } => {
                 // What the asker gave back before it asked is free by now.
                 self.visits_left(clock, shared);

@@ -35,4 +35,4 @@ mod words;
 pub use handle::{NotifyHandle, TargetFigures};
 pub use notifier::Notifier;
 pub use trial::send_test_message;
-pub use watchdog::Watchdog;
+pub use watchdog::{Doing, Watchdog};

@@ -1,4 +1,5 @@
-//! Whom TLS trusts, for every sink: the system's authorities, those of a file, or anybody.
+//! Whom TLS trusts, for every sink: the system's authorities, those of a file, or anybody; and what a handshake means that
+//! failed.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -11,7 +12,9 @@ use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::server::ParsedCertificate;
-use tokio_rustls::rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use tokio_rustls::rustls::{
+    AlertDescription, CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
 
 /// The authorities of a whole system have 220 KB.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -23,6 +26,46 @@ pub(super) enum NoTrust {
     File(String),
     /// This machine has no authorities.
     NoAuthorities,
+}
+
+/// What a failed handshake means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NoHandshake {
+    /// The certificate: over.
+    Expired,
+    /// The certificate: not begun.
+    NotYetValid,
+    /// The certificate: for another name.
+    OtherName,
+    /// The certificate: signed by a stranger.
+    UnknownIssuer,
+    /// The certificate: something else.
+    BadCertificate(String),
+    /// No version or cipher in common.
+    NoCommonTls,
+    /// The other side does not speak TLS.
+    NoTls,
+    /// Something else.
+    Other(String),
+}
+
+impl From<&Error> for NoHandshake {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::InvalidCertificate(error) => match error {
+                CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
+                CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Self::OtherName,
+                // Another authority of the same name.
+                CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::UnknownIssuer,
+                error => Self::BadCertificate(error.to_string()),
+            },
+            Error::AlertReceived(AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure)
+            | Error::PeerIncompatible(_) => Self::NoCommonTls,
+            Error::InvalidMessage(_) => Self::NoTls,
+            error => Self::Other(error.to_string()),
+        }
+    }
 }
 
 /// Who judges the certificate of the other side. It may take as long as a disk does.
@@ -52,6 +95,14 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
         return Err(unusable(path, "holds no PEM certificate; convert DER with openssl x509 -inform der"));
     }
     Ok(found)
+}
+
+/// What is wrong with a file that a setting names, in one sentence, and the next step, which is behind `; `, in another.
+pub(super) fn of_file(setting: &str, problem: &str) -> (String, String) {
+    let (what, next_step) = problem.split_once("; ").unwrap_or((problem, "correct the setting"));
+    let mut letters = next_step.chars();
+    let next_step: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
+    (format!("{setting}: {what}."), format!("{next_step}."))
 }
 
 /// What is wrong with a file.

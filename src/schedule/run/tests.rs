@@ -305,3 +305,27 @@ async fn what_visits_find_of_an_account_is_told_and_remembered() {
     assert_eq!(paused.err(), Some(VisitError::Paused { minutes: 30 }));
     stop(rig).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn it_answers_while_its_loop_turns_and_not_otherwise() {
+    let rig = rig(cameras(1), 64, |_| Plays::Hangs);
+    let handle = rig.handle.clone();
+    assert!(handle.is_alive(S(5)).await, "also while a camera hangs");
+    stop(rig).await;
+    assert!(!handle.is_alive(S(5)).await);
+
+    let (_config, watched) = watch::channel(Arc::new(cameras(1)));
+    let (sender, _completed) = mpsc::channel(1);
+    let (handle, standing) = scheduler(watched, Arc::new(Idle), Arc::new(SystemClock), sender, 64);
+    assert!(!handle.is_alive(S(5)).await, "it is there and does not turn");
+    drop(standing);
+}
+
+/// Nobody asks it.
+struct Idle;
+
+impl Prober for Idle {
+    fn probe(&self, _: ProbeRequest) -> Pin<Box<dyn Future<Output = Probed> + Send + '_>> {
+        Box::pin(std::future::pending())
+    }
+}

@@ -1,6 +1,7 @@
 //! What may go wrong on the way to a broker and with it: a sentence for a person, and the next step.
 
 use super::broker::Broker;
+use crate::sinks::tls::of_file;
 
 /// How far it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,10 +165,7 @@ impl Failure {
                 "This machine has too much to do to open a connection.".into(),
                 "Look for what uses up its memory, processes or open files.".into(),
             ),
-            (Fault::File { setting, problem }, _) => {
-                let (what, next_step) = problem.split_once("; ").unwrap_or((problem, "correct the setting"));
-                (format!("{setting}: {what}."), format!("{}.", capitalised(next_step)))
-            }
+            (Fault::File { setting, problem }, _) => of_file(setting, problem),
             (Fault::NoAuthorities, _) => (
                 "This machine has no certificates of authorities, so that no broker can be trusted.".into(),
                 "Install them (apt install ca-certificates), or name the broker's authority as mqtt.ca_file.".into(),
@@ -312,9 +310,4 @@ impl Failure {
 
 fn name_server() -> String {
     "Check the network and the name server of this machine, or write the broker's IP address as mqtt.host.".into()
-}
-
-fn capitalised(clause: &str) -> String {
-    let mut letters = clause.chars();
-    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }

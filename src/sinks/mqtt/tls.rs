@@ -10,11 +10,11 @@ use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::sign::CertifiedKey;
-use tokio_rustls::rustls::{self, AlertDescription, CertificateError, ClientConfig, Error, SignatureScheme};
+use tokio_rustls::rustls::{self, AlertDescription, ClientConfig, Error, SignatureScheme};
 
 use super::failure::Fault;
 use crate::config::Mqtt;
-use crate::sinks::tls::{self, NoTrust};
+use crate::sinks::tls::{self, NoHandshake, NoTrust};
 
 const CA: &str = "mqtt.ca_file";
 const CERTIFICATE: &str = "mqtt.cert_file";
@@ -78,18 +78,7 @@ impl ResolvesClientCert for OwnCertificate {
 
 /// What a failed handshake, or a connection that TLS gave up, means.
 pub(super) fn fault(error: &Error, own: &OwnCertificate) -> Fault {
-    let bad = |error: &CertificateError| Fault::BadCertificate(error.to_string());
     match error {
-        Error::InvalidCertificate(error) => match error {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Fault::Expired,
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Fault::NotYetValid,
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Fault::OtherName,
-            // Another authority of the same name.
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-                Fault::UnknownIssuer { own_authority: false }
-            }
-            error => bad(error),
-        },
         Error::AlertReceived(AlertDescription::CertificateRequired) => Fault::CertificateWanted,
         Error::AlertReceived(
             AlertDescription::BadCertificate
@@ -103,9 +92,16 @@ pub(super) fn fault(error: &Error, own: &OwnCertificate) -> Fault {
         ) => Fault::CertificateRefused,
         // TLS 1.2 has no alert of its own for a certificate that is missing.
         Error::AlertReceived(AlertDescription::HandshakeFailure) => own.hung_up().unwrap_or(Fault::NoCommonTls),
-        Error::AlertReceived(AlertDescription::ProtocolVersion) | Error::PeerIncompatible(_) => Fault::NoCommonTls,
-        Error::InvalidMessage(_) => Fault::NoTls,
-        error => Fault::Handshake(error.to_string()),
+        error => match NoHandshake::from(error) {
+            NoHandshake::Expired => Fault::Expired,
+            NoHandshake::NotYetValid => Fault::NotYetValid,
+            NoHandshake::OtherName => Fault::OtherName,
+            NoHandshake::UnknownIssuer => Fault::UnknownIssuer { own_authority: false },
+            NoHandshake::BadCertificate(why) => Fault::BadCertificate(why),
+            NoHandshake::NoCommonTls => Fault::NoCommonTls,
+            NoHandshake::NoTls => Fault::NoTls,
+            NoHandshake::Other(why) => Fault::Handshake(why),
+        },
     }
 }
 

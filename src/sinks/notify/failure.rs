@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::sinks::dial::Lapse;
-use crate::sinks::tls::NoTrust;
+use crate::sinks::tls::{NoTrust, of_file};
 
 /// How far it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,10 +152,7 @@ impl Failure {
                 format!("The connection to {to} broke: {why}."),
                 format!("Check the network to the {server}, and look into its log."),
             ),
-            (Fault::File(problem), _) => {
-                let (what, next_step) = problem.split_once("; ").unwrap_or((problem, "correct the setting"));
-                (format!("ca_file: {what}."), format!("{}.", capitalised(next_step)))
-            }
+            (Fault::File(problem), _) => of_file("ca_file", problem),
             (Fault::NoAuthorities, _) => (
                 "This machine has no certificates of authorities, so that no server can be trusted.".into(),
                 "Install them (apt install ca-certificates), or name the server's authority as ca_file.".into(),
@@ -287,11 +284,6 @@ fn of_status(code: u16, says: &str, to: &str) -> (String, String) {
 /// What the other side says beside a number.
 fn beside(says: &str) -> String {
     if says.is_empty() { String::new() } else { format!(": {says}") }
-}
-
-fn capitalised(clause: &str) -> String {
-    let mut letters = clause.chars();
-    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
 
 impl From<Lapse> for Fault {

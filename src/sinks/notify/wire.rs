@@ -13,12 +13,12 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{self, AlertDescription, CertificateError, ClientConfig, Error};
+use tokio_rustls::rustls::{self, ClientConfig, Error};
 
 use super::failure::{Failure, Fault, Stage};
 use crate::config::Target;
 use crate::sinks::dial::{Lapse, addresses, connect, in_a_thread, os_text};
-use crate::sinks::tls;
+use crate::sinks::tls::{self, NoHandshake};
 
 /// Who is trusted.
 #[derive(Clone, Debug, Default)]
@@ -79,19 +79,14 @@ fn connector(trust: &Trust) -> Result<TlsConnector, Fault> {
 
 fn of_handshake(error: &io::Error, own_authority: bool) -> Fault {
     let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else { return of_broken(error) };
-    match error {
-        Error::InvalidCertificate(error) => match error {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Fault::Expired,
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Fault::NotYetValid,
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Fault::OtherName,
-            // Another authority of the same name.
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => Fault::UnknownIssuer { own_authority },
-            error => Fault::Handshake(error.to_string()),
-        },
-        Error::AlertReceived(AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure)
-        | Error::PeerIncompatible(_) => Fault::NoCommonTls,
-        Error::InvalidMessage(_) => Fault::NoTls,
-        error => Fault::Handshake(error.to_string()),
+    match NoHandshake::from(error) {
+        NoHandshake::Expired => Fault::Expired,
+        NoHandshake::NotYetValid => Fault::NotYetValid,
+        NoHandshake::OtherName => Fault::OtherName,
+        NoHandshake::UnknownIssuer => Fault::UnknownIssuer { own_authority },
+        NoHandshake::NoCommonTls => Fault::NoCommonTls,
+        NoHandshake::NoTls => Fault::NoTls,
+        NoHandshake::BadCertificate(why) | NoHandshake::Other(why) => Fault::Handshake(why),
     }
 }
 
