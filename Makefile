@@ -12,7 +12,7 @@ demo: ## the whole service with simulated cameras; ARGS="--listen ADDR" goes to 
 build: ## a release binary, installing what it needs
 	@scripts/build
 
-test: ## formatting, lints, dependencies, every test, documentation
+test: ## formatting, lints, documentation, dependencies, every test
 	@scripts/test
 
 bench: ## the figures, beside ffmpeg; ONLY=keyframe|mid-gop|faults|checks|history|fleet|hostile|api|dashboard|mqtt for one of them
@@ -24,7 +24,7 @@ fuzz: ## what reads bytes of others, under random ones; SECONDS=600 in all
 api-check: ## the API against its description, with requests made up by schemathesis; EXAMPLES=50
 	@scripts/api-check
 
-lint: ## formatting, clippy, shellcheck, rules of Prometheus, cargo deny
+lint: ## formatting, clippy, documentation, shellcheck, rules of Prometheus, cargo deny
 	@scripts/install build test rust rust-lint
 	@scripts/lint
 

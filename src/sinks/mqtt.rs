@@ -18,7 +18,7 @@
 //! | [`outlet`] | all of that, and Home Assistant's discovery, whichever connection carries it |
 //! | [`command`] | what may be asked of us, and how often |
 //! | [`publisher`], [`connected`], [`handle`] | the task that follows the configuration; while a broker has us; how it stands, for others |
-//! | [`trial`], [`watch`] | one message to settings that are perhaps not saved; a client that shows what arrives |
+//! | [`trial`], [`mod@watch`] | one message to settings that are perhaps not saved; a client that shows what arrives |
 
 mod board;
 mod broker;
