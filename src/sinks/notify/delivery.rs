@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::failure::{Failure, Fault, Receiver, Stage};
+use super::failure::{Failure, Fault, Kind, Receiver, Stage};
 use super::form::{form, letter};
 use super::http::{Post, post};
 use super::mail::{self, Envelope};
@@ -52,5 +52,9 @@ pub(super) async fn deliver(target: &Target, message: &Message, now: Timestamp) 
 /// What went wrong, for a person.
 pub(super) fn words(target: &Target, failure: &Failure) -> (String, String) {
     let to = target.to.to_string();
-    failure.words(&Receiver { to: &to, is_mail: matches!(target.to, Recipient::Mail(_)) })
+    let kind = match target.to {
+        Recipient::Web(_) => Kind::Webhook,
+        Recipient::Mail(_) => Kind::Mail,
+    };
+    failure.words(&Receiver { to: &to, kind })
 }

@@ -108,7 +108,18 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 pub(super) struct Receiver<'a> {
     /// Scheme, host and port.
     pub(super) to: &'a str,
-    pub(super) is_mail: bool,
+    pub(super) kind: Kind,
+}
+
+/// What is sent there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A message by HTTP.
+    Webhook,
+    /// A message by mail.
+    Mail,
+    /// A sign of life.
+    Watchdog,
 }
 
 impl Failure {
@@ -136,8 +147,11 @@ impl Failure {
     /// What happened, in one sentence, and the next step in another.
     pub(super) fn words(&self, receiver: &Receiver<'_>) -> (String, String) {
         let to = receiver.to;
-        let (setting, server) =
-            if receiver.is_mail { ("smtp.host and smtp.port", "mail server") } else { ("url", "web server") };
+        let (setting, server) = match receiver.kind {
+            Kind::Webhook => ("url", "web server"),
+            Kind::Mail => ("smtp.host and smtp.port", "mail server"),
+            Kind::Watchdog => ("notify.watchdog_url", "web server"),
+        };
         let (message, next_step): (String, String) = match (&self.fault, self.stage) {
             (Fault::Lapse(lapse), stage) => of_lapse(lapse, stage, to, setting),
             (Fault::Closed, Stage::Tls) | (Fault::NoTls, _) => (
@@ -189,8 +203,12 @@ impl Failure {
                 "Correct body or subject of the target; the variables are in docs/notifications.md.".into(),
             ),
             (Fault::NotHttp, _) => {
-                (format!("What answers at {to} is no web server."), "Check url: scheme, host and port.".into())
+                (format!("What answers at {to} is no web server."), format!("Check {setting}: scheme, host and port."))
             }
+            (Fault::Status { code, says, .. }, _) if receiver.kind == Kind::Watchdog => (
+                format!("{to} answers with {code}{}.", beside(says)),
+                format!("Check {setting}, and what the server says; it is called again."),
+            ),
             (Fault::Status { code, says, .. }, _) => of_status(*code, says, to),
             (Fault::Redirect { code, to: elsewhere }, _) => (
                 match elsewhere {
@@ -199,7 +217,7 @@ impl Failure {
                     }
                     None => format!("{to} answers with {code} and sends us elsewhere, which is not followed."),
                 },
-                "Write the address that it leads to as url.".into(),
+                format!("Write the address that it leads to as {setting}."),
             ),
             (Fault::NotSmtp, _) => (
                 format!("What answers at {to} is no mail server, or one that speaks TLS at once."),

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::failure::Receiver;
+use super::failure::{Kind, Receiver};
 use super::handle::NotifyHandle;
 use super::http::get;
 use super::wire::Trust;
@@ -87,8 +87,7 @@ impl Watchdog {
             Ok(()) => self.handle.watched(self.clock.now()),
             Err(failure) => {
                 let to = url.to_string();
-                let (problem, next_step) = failure.words(&Receiver { to: &to, is_mail: false });
-                let next_step = next_step.replacen("url", "notify.watchdog_url", 1);
+                let (problem, next_step) = failure.words(&Receiver { to: &to, kind: Kind::Watchdog });
                 if self.handle.watch_failed((problem.clone(), next_step.clone())) {
                     tracing::warn!("the watchdog {url} cannot be called: {problem} {next_step}");
                 }
