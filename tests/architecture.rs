@@ -62,6 +62,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("yaml_serde", &["config"]),
     ("yaml_edit", &["config"]),
     ("clap", &["cli"]),
+    ("tar", &["cli::backup"]),
     ("sd_notify", &["app"]),
 ];
 

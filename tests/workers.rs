@@ -69,6 +69,18 @@ async fn a_stopped_worker_fails_no_probe() {
     expect_pictures_in_spite_of(Signal::STOP).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_without_memory_loses_a_worker_first() {
+    let ours: i32 =
+        std::fs::read_to_string("/proc/self/oom_score_adj").expect("a score").trim().parse().expect("a number");
+    let pool = Pool::start(pool_options().with_workers(2)).await.expect("pool");
+    for pid in pool.measures().worker_pids {
+        let score = std::fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).expect("a score");
+        assert_eq!(score.trim(), ours.max(500).to_string());
+    }
+    pool.close().await;
+}
+
 /// A Ctrl+C in a terminal goes to the whole process group; only the monitor may hear it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_is_in_a_process_group_of_its_own() {

@@ -42,6 +42,9 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// What a worker in the background adds to its niceness (setpriority(2)): it gets a tenth of what another one gets.
 const BACKGROUND: i32 = 10;
 
+/// How far ahead of its size a worker stands in the line of the kernel's out-of-memory killer: by half of the memory.
+const FIRST_TO_GO: &str = "500";
+
 /// What a worker is for.
 #[derive(Clone, Copy, Debug)]
 pub struct Duties {
@@ -59,6 +62,8 @@ pub struct Duties {
 /// When the socket or GStreamer fails; a broken camera is no error.
 pub fn run(duties: Duties) -> anyhow::Result<()> {
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    // When the machine runs out of memory a worker goes and not the monitor, which starts another one (proc(5)).
+    let _ = std::fs::write("/proc/self/oom_score_adj", FIRST_TO_GO);
     if duties.in_background {
         rustix::process::nice(BACKGROUND)?;
     }

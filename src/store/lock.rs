@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use super::StoreError;
 
+/// Its name in the state directory.
+pub(super) const FILE: &str = "lock";
+
 /// A service that was just killed lets go of its lock when the kernel has taken it apart: look a few times.
 const ATTEMPTS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -23,7 +26,7 @@ pub(super) async fn take(dir: &Path) -> Result<File, StoreError> {
         .mode(0o600)
         // The directory may be in the hands of another user, who would have root open what is not theirs.
         .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
-        .open(dir.join("lock"))
+        .open(dir.join(FILE))
         .map_err(|error| StoreError::from_io(dir, &error))?;
     for attempt in 1..=ATTEMPTS {
         match file.try_lock() {

@@ -12,7 +12,7 @@ use super::migrations::MIGRATIONS;
 use super::{FILE_NAME, StoreError, aside};
 
 /// "SPls", in the file's header: tells our databases from others.
-const APPLICATION_ID: i64 = 0x5350_6c73;
+pub(super) const APPLICATION_ID: i64 = 0x5350_6c73;
 
 /// Tables that grow with time and streams.
 const LARGE_TABLES: &[&str] = &[

@@ -1,4 +1,5 @@
 mod accounts;
+mod copy;
 mod migrations;
 mod outbox;
 mod register;
