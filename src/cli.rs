@@ -1,11 +1,15 @@
 //! The command line: what can be asked, and the exit code of each answer.
 
+mod backup;
 mod config;
 mod import;
+mod log;
 mod mqtt_watch;
 mod password;
 mod probe;
+mod restore;
 mod serve;
+mod setup;
 mod state;
 mod table;
 mod token;
@@ -23,6 +27,10 @@ use crate::probe::worker::{Duties, run as run_worker};
 
 /// `sysexits.h`: the command line was wrong.
 pub const EX_USAGE: u8 = 64;
+/// `sysexits.h`: what was given is damaged, or is something else.
+pub const EX_DATAERR: u8 = 65;
+/// `sysexits.h`: what was named is not there, or cannot be read.
+pub const EX_NOINPUT: u8 = 66;
 /// `sysexits.h`: something that is needed is missing or in use.
 pub const EX_UNAVAILABLE: u8 = 69;
 /// `sysexits.h`: an error of our own.
@@ -51,11 +59,16 @@ struct Arguments {
 enum Command {
     /// Run the service (the default command).
     Serve,
+    /// After the installation: where the dashboard is, the password for the first sign-in, and what to do next.
+    Setup,
     /// Run the whole service with simulated cameras, some of them broken, on a temporary directory.
     Demo {
         /// Where the dashboard listens.
         #[arg(long, default_value = "127.0.0.1:6969", value_name = "ADDRESS")]
         listen: std::net::SocketAddr,
+        /// Only play the cameras, and print them as config.yaml has them: for another service to watch.
+        #[arg(long)]
+        cameras_only: bool,
     },
     /// Say what is wrong or odd in a configuration file; exit 0 when the service would take it, 78 when not.
     CheckConfig {
@@ -67,6 +80,10 @@ enum Command {
     Config(config::ConfigCommand),
     /// Probe one camera now and say what was found; exit 0 when there is a picture, 1 when there is not.
     Probe(ProbeArguments),
+    /// Write the configuration, the history and the pictures of incidents into one file, also while the service runs.
+    Backup(backup::BackupArguments),
+    /// Put a backup in the place of what is there, which is kept aside. The service must not run meanwhile.
+    Restore(restore::RestoreArguments),
     /// Take over the history of StreamPulse 2 (the Python service); again, only what is new in the file. The service must
     /// not run meanwhile.
     Import {
@@ -188,6 +205,11 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// The commands and their arguments, for manual pages and completions.
+pub fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
 /// Runs what the command line asks and gives the exit code.
 pub fn run() -> u8 {
     let arguments = match Arguments::try_parse() {
@@ -209,11 +231,12 @@ pub fn run() -> u8 {
     }
     match arguments.command {
         None | Some(Command::Serve) => {
-            log_to_stderr();
+            log::to_stderr();
             with_runtime(serve::serve(&config))
         }
-        Some(Command::Demo { listen }) => {
-            log_to_stderr();
+        Some(Command::Demo { cameras_only: true, .. }) => with_runtime(serve::cameras()),
+        Some(Command::Demo { listen, .. }) => {
+            log::to_stderr();
             with_runtime(serve::demo(listen))
         }
         Some(Command::CheckConfig { file }) => serve::check_config(&file.unwrap_or(config)),
@@ -222,6 +245,9 @@ pub fn run() -> u8 {
         Some(Command::Worker { decode_slots, hardware, background, .. }) => {
             worker(run_worker(Duties { decode_slots, with_hardware: hardware, in_background: background }))
         }
+        Some(Command::Setup) => with_runtime(setup::run(&config)),
+        Some(Command::Backup(arguments)) => backup::run(&config, &arguments),
+        Some(Command::Restore(arguments)) => with_runtime(restore::run(&config, &arguments)),
         Some(Command::User { command }) => with_runtime(user::run(&config, command)),
         Some(Command::Token { command }) => with_runtime(token::run(&config, command)),
         Some(Command::Import { old }) => with_runtime(import::run(&config, &old)),
@@ -244,21 +270,6 @@ fn with_runtime(command: impl Future<Output = u8>) -> u8 {
         }
         Err(error) => complain(&format!("cannot start the runtime: {error}"), EX_UNAVAILABLE),
     }
-}
-
-/// Log lines go to standard error, where systemd's journal takes them. `STREAMPULSE_LOG` says which (default `info`).
-fn log_to_stderr() {
-    use std::io::IsTerminal as _;
-    let filter = tracing_subscriber::EnvFilter::try_from_env("STREAMPULSE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let terminal = std::io::stderr().is_terminal();
-    let format = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    // The journal has a time of its own for every line.
-    let _ = if std::env::var_os("JOURNAL_STREAM").is_some() {
-        format.with_ansi(false).without_time().try_init()
-    } else {
-        format.with_ansi(terminal).try_init()
-    };
 }
 
 /// One line on standard error.

@@ -81,7 +81,7 @@ pub use accept::bind;
 pub use errors::WebError;
 pub use passwords::{
     FIRST_USER, FirstPassword, MIN_PASSWORD_CHARS, Passwords, check_new_password, ensure_first_account,
-    ensure_first_account_from, generate as generate_password, remove_initial_password,
+    ensure_first_account_from, generate as generate_password, initial_password, remove_initial_password,
 };
 pub use tls::{Tls, TlsError};
 pub use tokens::{Keys, new_api_token};

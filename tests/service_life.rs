@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use common::PROGRAM;
+use common::service::{ADMIN_PASSWORD, Site};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 
@@ -52,6 +53,46 @@ fn systemd_is_told() {
     terminate(&service);
     wait_for(&socket, "STOPPING=1");
     assert_eq!(service.wait().expect("an end").code(), Some(0));
+}
+
+#[test]
+fn the_journal_is_told_how_much_a_line_weighs() {
+    let site = Site::new("streams: []\nunknown_key: 1\n").with("JOURNAL_STREAM", "8:12345");
+    let service = site.start();
+    let (code, log) = service.stop();
+    assert_eq!(code, 0);
+    let line =
+        |text: &str| log.lines().find(|line| line.contains(text)).unwrap_or_else(|| panic!("no {text:?}: {log}"));
+    assert!(line("is running").starts_with("<6>"), "{log}");
+    assert!(line("unknown_key").starts_with("<4>"), "{log}");
+}
+
+#[test]
+fn the_first_password_may_be_a_credential_of_systemd() {
+    let site = Site::new("streams: []\n").without("STREAMPULSE_ADMIN_PASSWORD_FILE");
+    let directory = site.path().join("credentials");
+    std::fs::create_dir(&directory).expect("a directory");
+    std::fs::write(directory.join("streampulse.admin-password"), format!("{ADMIN_PASSWORD}\n")).expect("written");
+    let site = site.with("CREDENTIALS_DIRECTORY", directory.to_str().expect("a name"));
+    let service = site.start();
+    // Signs in.
+    service.token();
+    assert!(!site.state().join("initial-password").exists());
+}
+
+#[test]
+fn the_demo_plays_its_cameras_alone() {
+    let site = Site::new("streams: []\n");
+    let mut demo = site.command(&["demo", "--cameras-only"]).stdout(Stdio::piped()).spawn().expect("the demo");
+    let mut text = String::new();
+    let mut lines = std::io::BufReader::new(demo.stdout.take().expect("stdout"));
+    while !text.contains("name: \"Lift\"") || !text.ends_with("group: \"Entrance\"\n") {
+        assert!(std::io::BufRead::read_line(&mut lines, &mut text).expect("text") > 0, "it ended: {text}");
+    }
+    site.configure(&text);
+    assert_eq!(site.run(&["check-config"]).status.code(), Some(0), "{text}");
+    terminate(&demo);
+    assert_eq!(demo.wait().expect("an end").code(), Some(0));
 }
 
 async fn ask(address: &str, request: String) -> String {

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use super::{EX_CANTCREAT, EX_CONFIG, EX_SOFTWARE, complain, say};
 use crate::app::{self, Running};
 use crate::config::{self, Overrides};
@@ -53,6 +55,24 @@ pub async fn demo(listen: SocketAddr) -> u8 {
         Ok(()) => 0,
         Err(failure) => complain(&failure.message, failure.code),
     }
+}
+
+/// The simulated cameras of the demo without a service, until somebody ends them.
+pub async fn cameras() -> u8 {
+    let simulator = match Simulator::start(SimulatorOptions::new(demo_fleet())).await {
+        Ok(simulator) => simulator,
+        Err(error) => return complain(&format!("cannot start the simulated cameras: {error}"), EX_SOFTWARE),
+    };
+    let (mut terminate, mut interrupt) = match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
+        (Err(error), _) | (_, Err(error)) => return complain(&error.to_string(), EX_SOFTWARE),
+    };
+    say(config_text(&simulator).trim_end());
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    0
 }
 
 fn welcome(running: &Running, cameras: usize, config_file: &Path) -> String {

@@ -21,6 +21,9 @@ pub const MIN_PASSWORD_CHARS: usize = 10;
 /// More are refused: hashing a megabyte is work for an attacker to give.
 const MAX_PASSWORD_BYTES: usize = 256;
 const FIRST_PASSWORD_FILE: &str = "initial-password";
+
+/// Name of the credential of systemd that holds the first administrator's password; the unit loads it.
+const CREDENTIAL: &str = "streampulse.admin-password";
 /// Letters and digits that nobody mistakes for another on paper.
 const ALPHABET: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
 /// Hashes at once: each takes 19 MiB and a tenth of a second of a Pi's core.
@@ -40,12 +43,18 @@ pub enum FirstPassword {
 }
 
 /// Makes the account `admin` when there is no administrator. Its password is the one in the file that
-/// `STREAMPULSE_ADMIN_PASSWORD_FILE` names, else a random one, written to `<state>/initial-password` (0600).
+/// `STREAMPULSE_ADMIN_PASSWORD_FILE` names, else systemd's credential [`CREDENTIAL`], else a random one, written to `<state>/initial-password` (0600).
 ///
 /// # Errors
 /// When a file or the database cannot be read or written, or the preset password is too short.
 pub async fn ensure_first_account(store: &Store, state_dir: &Path) -> Result<FirstPassword, WebError> {
-    let preset = std::env::var_os("STREAMPULSE_ADMIN_PASSWORD_FILE").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let named = std::env::var_os("STREAMPULSE_ADMIN_PASSWORD_FILE").filter(|path| !path.is_empty()).map(PathBuf::from);
+    // systemd.exec(5), LoadCredential=.
+    let credential = || {
+        let directory = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|path| !path.is_empty())?;
+        Some(Path::new(&directory).join(CREDENTIAL)).filter(|path| path.exists())
+    };
+    let preset = named.or_else(credential);
     ensure_first_account_from(store, state_dir, preset.as_deref()).await
 }
 
@@ -95,6 +104,18 @@ pub async fn ensure_first_account_from(
 /// Where the first password lies until it is changed.
 fn initial_password_file(state_dir: &Path) -> PathBuf {
     state_dir.join(FIRST_PASSWORD_FILE)
+}
+
+/// The first password, as long as it is the one.
+///
+/// # Errors
+/// When its file is there and cannot be read.
+pub fn initial_password(state_dir: &Path) -> std::io::Result<Option<String>> {
+    match fs::read_to_string(initial_password_file(state_dir)) {
+        Ok(text) => Ok(Some(text.trim_end().to_owned())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Removes the file with the first password, which is not good any more.

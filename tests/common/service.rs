@@ -33,7 +33,7 @@ pub fn wait_until(mut done: impl FnMut() -> bool) {
 }
 
 /// Variables that would change what the program does.
-const NOT_INHERITED: [&str; 12] = [
+const NOT_INHERITED: [&str; 13] = [
     "STREAMPULSE_CONFIG",
     "STREAMPULSE_STATE_DIR",
     "STREAMPULSE_LISTEN",
@@ -45,6 +45,7 @@ const NOT_INHERITED: [&str; 12] = [
     "MJPEG_TIMEOUT",
     "NOTIFY_SOCKET",
     "JOURNAL_STREAM",
+    "CREDENTIALS_DIRECTORY",
     "WATCHDOG_USEC",
 ];
 
