@@ -160,3 +160,27 @@ async fn setup_leads_to_the_first_sign_in() {
     let wrong = exits_with(78, &site.run(&["setup"]));
     assert!(wrong.contains("config.yaml:1: streams") && wrong.contains("next: correct it"), "{wrong}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_database_stays_as_it_is_until_the_service_starts() {
+    let site = Site::new("streams: []\n");
+    site.start().stop();
+    let schema = |site: &Site| -> i64 {
+        let connection = rusqlite::Connection::open(site.database()).expect("a database");
+        connection.query_row("PRAGMA user_version", [], |row| row.get(0)).expect("a number")
+    };
+    let newest = schema(&site);
+    rusqlite::Connection::open(site.database())
+        .and_then(|connection| connection.pragma_update(None, "user_version", newest - 1))
+        .expect("an older one");
+    let file = site.path().join("backup.tar");
+    let name = file.to_str().expect("a name");
+    exits_with(0, &site.run(&["backup", name]));
+    let other = Site::new("streams: []\n");
+    // Left behind by one that was killed.
+    std::fs::create_dir_all(other.state().join("restore-0123456789abcdef/evidence")).expect("a directory");
+    let told = exits_with(0, &other.run(&["restore", name]));
+    assert!(told.contains(&format!("schema {}", newest - 1)), "{told}");
+    assert_eq!(schema(&other), newest - 1);
+    assert!(!other.state().join("restore-0123456789abcdef").exists());
+}

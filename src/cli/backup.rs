@@ -12,7 +12,7 @@ use rustix::fs::{Dir, Mode, OFlags, openat};
 use self::archive::{CONFIG, EVIDENCE, Manifest, SECRETS, Writer};
 use super::{EX_CANTCREAT, EX_CONFIG, EX_NOINPUT, complain, say};
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::Overrides;
+use crate::config::{Overrides, followed};
 use crate::store::{FILE_NAME, StoreError, copy_database};
 
 /// Arguments of `streampulse backup`.
@@ -66,16 +66,13 @@ fn to_file(config_file: &Path, state_dir: &Path, arguments: &BackupArguments) ->
         let message = format!("{}: is there already; choose another name, or --replace it", file.display());
         return Err((message, EX_CANTCREAT));
     }
-    let beside = |ending: &str| {
+    let number = getrandom::u64().map_err(|error| (error.to_string(), EX_CANTCREAT))?;
+    let beside = |what: &str| {
         let mut name = file.as_os_str().to_owned();
-        name.push(ending);
+        name.push(format!(".{what}-{number:016x}"));
         Temporary(PathBuf::from(name))
     };
-    // An interrupted one before may have left them.
-    let (part, copy) = (beside(".part"), beside(".database"));
-    for left in [&part, &copy] {
-        left.remove();
-    }
+    let (part, copy) = (beside("part"), beside("database"));
     let cannot = |error: io::Error| (format!("{}: cannot be written: {error}", file.display()), EX_CANTCREAT);
     let out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part.0).map_err(cannot)?;
     let (out, manifest) = write(BufWriter::new(out), &copy, config_file, state_dir)?;
@@ -88,10 +85,18 @@ fn to_file(config_file: &Path, state_dir: &Path, arguments: &BackupArguments) ->
 
 fn to_standard_output(config_file: &Path, state_dir: &Path) -> Result<Manifest, Failure> {
     let number = getrandom::u64().map_err(|error| (error.to_string(), EX_CANTCREAT))?;
-    let copy = Temporary(std::env::temp_dir().join(format!("streampulse-backup-{number:016x}")));
+    let copy = Temporary(scratch().join(format!("streampulse-backup-{number:016x}")));
     let (mut out, manifest) = write(io::stdout().lock(), &copy, config_file, state_dir)?;
     out.flush().map_err(|error| (format!("standard output: {error}"), EX_CANTCREAT))?;
     Ok(manifest)
+}
+
+/// For what may be large: `/tmp` is memory on Debian 13.
+pub fn scratch() -> PathBuf {
+    let named = std::env::var_os("TMPDIR").filter(|path| !path.is_empty()).map(PathBuf::from);
+    named.unwrap_or_else(
+        || if Path::new("/var/tmp").is_dir() { PathBuf::from("/var/tmp") } else { std::env::temp_dir() },
+    )
 }
 
 /// Copies the database first, then what belongs to it: a picture that the database names is there before it.
@@ -119,7 +124,8 @@ fn write<W: Write>(out: W, copy: &Temporary, config_file: &Path, state_dir: &Pat
         writer.add(name, bytes, &mut io::BufReader::new(file)).map_err(said)
     };
     let read = |path: &Path| File::open(path).map_err(|error| (cannot_read(path, &error), EX_NOINPUT));
-    add(CONFIG, read(config_file)?, config_file)?;
+    let real = followed(config_file).map_err(|error| (cannot_read(config_file, &error), EX_NOINPUT))?;
+    add(CONFIG, read(&real)?, config_file)?;
     add(FILE_NAME, read(&copy.0)?, &copy.0)?;
     // The service's user may write there, and root follows no link of theirs.
     let directory = read(state_dir)?;
@@ -175,14 +181,8 @@ pub fn size(bytes: u64) -> String {
 /// A file that is gone when this is.
 struct Temporary(PathBuf);
 
-impl Temporary {
-    fn remove(&self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
 impl Drop for Temporary {
     fn drop(&mut self) {
-        self.remove();
+        let _ = std::fs::remove_file(&self.0);
     }
 }

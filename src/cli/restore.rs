@@ -1,22 +1,23 @@
 //! `streampulse restore`: a backup takes the place of what is there, which is kept beside it.
 
-use std::ffi::OsStr;
-use std::fs::{File, OpenOptions};
+mod place;
+
+use std::fs::File;
 use std::io;
-use std::os::fd::AsFd as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, openat, renameat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, openat, unlinkat};
 use serde_json::json;
 
-use super::backup::archive::{self, CONFIG, EVIDENCE, Manifest, SECRETS};
-use super::backup::size;
+use self::place::{Moves, NewConfig, entries, give, remove};
+use super::backup::archive::{self, CONFIG, EVIDENCE, Manifest, ReadError, SECRETS};
+use super::backup::{scratch, size};
 use super::state::State;
 use super::{EX_CANTCREAT, EX_CONFIG, EX_DATAERR, EX_NOINPUT, complain, say};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Overrides};
-use crate::store::{FILE_NAME, StoreError, examine, hold};
+use crate::store::{FILE_NAME, SCHEMA, StoreError, examine, fold, give_to_owner, hold};
 
 /// Arguments of `streampulse restore`.
 #[derive(Debug, clap::Args)]
@@ -45,22 +46,21 @@ pub async fn run(config_file: &Path, arguments: &RestoreArguments) -> u8 {
 async fn restore(config_file: &Path, arguments: &RestoreArguments) -> Result<String, Failure> {
     let file = &arguments.file;
     if arguments.check {
-        let staged = Staged::in_directory(&std::env::temp_dir())?;
-        let backup = staged.take(file)?;
+        let staged = Staged::in_directory(&scratch())?;
+        let backup = staged.take(file, false)?;
         return Ok(format!("{}: sound. {}", file.display(), backup.told()));
     }
     // Where it goes is in the file itself; it is read twice rather than kept twice.
     let state_dir = match Overrides::from_env().state_dir {
         Some(directory) => directory,
         None if file.as_os_str() == "-" => {
-            return Err((
-                "standard input can be read once only: write it to a file first, or set STREAMPULSE_STATE_DIR"
-                    .to_owned(),
-                super::EX_USAGE,
-            ));
+            let message =
+                "standard input can be read once only: write it to a file first, or set STREAMPULSE_STATE_DIR";
+            return Err((message.to_owned(), super::EX_USAGE));
         }
         None => configured_state_dir(file)?,
     };
+    let is_new = !state_dir.exists();
     let held = hold(&state_dir).await.map_err(|error| match error {
         StoreError::InUse { .. } => (
             format!(
@@ -74,21 +74,41 @@ async fn restore(config_file: &Path, arguments: &RestoreArguments) -> Result<Str
         }
         _ => (error.to_string(), error.exit_code()),
     })?;
+    if is_new {
+        give_new_directory(&state_dir, config_file)?;
+    }
+    Staged::clear_old(&state_dir);
     let staged = Staged::in_directory(&state_dir)?;
-    let backup = staged.take(file)?;
+    let backup = staged.take(file, true)?;
+    fold(&held, &state_dir);
     let aside = staged.put_into_place(&backup, config_file)?;
     drop(held);
-    let told = backup.told();
-    let state = State::open(config_file)
-        .await
-        .map_err(|code| ("restored, but the database cannot be opened".to_owned(), code))?;
-    state.audit("backup.restore", &backup.manifest.made_at.to_string(), json!({ "host": backup.manifest.host })).await;
-    state.close().await.map_err(|code| ("restored, but not given to the service's user".to_owned(), code))?;
+    // An older database stays as it is until the service starts: perhaps it is for an older version, which comes next.
+    if backup.schema == SCHEMA {
+        let opened = |code| ("restored, but the database cannot be opened".to_owned(), code);
+        let state = State::open(config_file).await.map_err(opened)?;
+        let details = json!({ "host": backup.manifest.host });
+        state.audit("backup.restore", &backup.manifest.made_at.to_string(), details).await;
+        state.close().await.map_err(|code| ("restored, but not given to the service's user".to_owned(), code))?;
+    } else if let Err(error) = give_to_owner(&state_dir) {
+        return Err((format!("restored, but not given to the service's user: {error}"), EX_CANTCREAT));
+    }
     let undo = match aside {
         Some(aside) => format!("\nWhat was there before is in {}; remove it when all is well.", aside.display()),
         None => String::new(),
     };
-    Ok(format!("Restored. {told}{undo}\nNext: systemctl start streampulse"))
+    Ok(format!("Restored. {}{undo}\nNext: systemctl start streampulse", backup.told()))
+}
+
+/// A directory that this made, as root, belongs to whom the configuration belongs: systemd gives away only its own.
+fn give_new_directory(state_dir: &Path, config_file: &Path) -> Result<(), Failure> {
+    let said = |error: io::Error| (format!("{}: cannot write: {error}", state_dir.display()), EX_CANTCREAT);
+    let Some(Ok(owner)) = config_file.parent().map(Path::metadata) else { return Ok(()) };
+    if rustix::process::geteuid().is_root() && owner.uid() != 0 {
+        std::os::unix::fs::chown(state_dir, Some(owner.uid()), Some(owner.gid())).map_err(said)?;
+        give_to_owner(state_dir).map_err(said)?;
+    }
+    Ok(())
 }
 
 fn configured_state_dir(file: &Path) -> Result<PathBuf, Failure> {
@@ -120,6 +140,8 @@ fn bad(file: &Path, what: &str) -> Failure {
 /// A backup that was read whole and is good for this version.
 struct Backup {
     manifest: Manifest,
+    /// Of its database.
+    schema: i64,
     pictures: Vec<String>,
 }
 
@@ -160,13 +182,28 @@ impl Staged {
         Ok(Self { parent, parent_path: parent_path.to_owned(), name, directory })
     }
 
-    /// Unpacks and looks over.
-    fn take(&self, file: &Path) -> Result<Backup, Failure> {
+    /// Removes what a killed one left behind. Nobody else may be at it.
+    fn clear_old(parent_path: &Path) {
+        let Ok(parent) = File::open(parent_path) else { return };
+        for name in entries(&parent) {
+            let number = name.strip_prefix("restore-").unwrap_or_default();
+            if number.len() == 16 && number.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                remove(&parent, &name);
+            }
+        }
+    }
+
+    /// Unpacks and looks over; pictures are only read when they are not kept.
+    fn take(&self, file: &Path, keeps_pictures: bool) -> Result<Backup, Failure> {
         let mut pictures = Vec::new();
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let manifest = archive::read(open(file)?, |name| {
             let at = match archive::picture(name) {
                 Some(picture) => {
+                    if !keeps_pictures {
+                        pictures.push(picture.to_owned());
+                        return Ok(Box::new(io::sink()) as Box<dyn io::Write>);
+                    }
                     if pictures.is_empty() {
                         mkdirat(&self.directory, EVIDENCE, Mode::from_raw_mode(0o750))?;
                     }
@@ -177,16 +214,21 @@ impl Staged {
             };
             let name = archive::picture(name).unwrap_or(name);
             let made = openat(&at, name, flags, Mode::RUSR | Mode::WUSR)?;
-            Ok(io::BufWriter::new(File::from(made)))
+            Ok(Box::new(io::BufWriter::new(File::from(made))) as Box<dyn io::Write>)
         })
-        .map_err(|what| bad(file, &what))?;
+        .map_err(|error| match error {
+            ReadError::Archive(what) => bad(file, &what),
+            ReadError::Place(what) => {
+                (format!("{}: {what}; nothing was changed", self.parent_path.display()), EX_CANTCREAT)
+            }
+        })?;
         let config = self.read(CONFIG).ok_or_else(|| bad(file, "there is no configuration in it"))?;
         parse(&config)?;
         let database = self.parent_path.join(&self.name).join(FILE_NAME);
         if !manifest.members.iter().any(|member| member.name == FILE_NAME) {
             return Err(bad(file, "there is no database in it"));
         }
-        examine(&database).map_err(|error| match error {
+        let schema = examine(&database).map_err(|error| match error {
             StoreError::Newer { found, known, .. } => bad(
                 file,
                 &format!(
@@ -196,7 +238,7 @@ impl Staged {
             ),
             _ => bad(file, &format!("the database in it is not sound: {error}")),
         })?;
-        Ok(Backup { manifest, pictures })
+        Ok(Backup { manifest, schema, pictures })
     }
 
     fn read(&self, name: &str) -> Option<Vec<u8>> {
@@ -207,130 +249,74 @@ impl Staged {
         Some(text)
     }
 
-    /// Moves what is there aside, and this into its place. Gives where the old is, when there was any.
+    /// Moves what is there aside, and this into its place: all of it or nothing. Gives where the old is, when there was any.
     fn put_into_place(&self, backup: &Backup, config_file: &Path) -> Result<Option<PathBuf>, Failure> {
-        let said = |error: io::Error| {
-            let at = self.parent_path.display();
-            (format!("{at}: cannot write: {error}; run it again, what was moved is in before-restore-…"), EX_CANTCREAT)
-        };
+        let said = |error: io::Error| (format!("{}: cannot write: {error}", self.parent_path.display()), EX_CANTCREAT);
         let owner = self.parent.metadata().map_err(said)?;
-        self.give(&self.directory, FILE_NAME, &owner).map_err(said)?;
-        for name in SECRETS {
-            self.give(&self.directory, name, &owner).map_err(said)?;
+        for name in SECRETS.into_iter().chain([FILE_NAME, EVIDENCE]) {
+            give(&self.directory, name, &owner).map_err(said)?;
         }
-        if !backup.pictures.is_empty() {
-            self.give(&self.directory, EVIDENCE, &owner).map_err(said)?;
-            let pictures = openat(&self.directory, EVIDENCE, DIRECTORY, Mode::empty()).map_err(|e| said(e.into()))?;
+        if let Ok(pictures) = openat(&self.directory, EVIDENCE, DIRECTORY, Mode::empty()) {
             let pictures = File::from(pictures);
             for picture in &backup.pictures {
-                self.give(&pictures, picture, &owner).map_err(said)?;
+                give(&pictures, picture, &owner).map_err(said)?;
             }
         }
-        let aside = self.move_aside(config_file, &owner).map_err(said)?;
-        self.place_config(config_file)?;
-        for name in SECRETS.into_iter().chain([EVIDENCE, FILE_NAME]) {
-            match renameat(&self.directory, name, &self.parent, name) {
-                Ok(()) | Err(rustix::io::Errno::NOENT) => {}
-                Err(error) => return Err(said(error.into())),
-            }
+        let config = NewConfig::write(config_file, &self.name, &self.read(CONFIG).unwrap_or_default())?;
+        // On the disk before anything else moves: the power may go.
+        rustix::fs::syncfs(&self.directory).map_err(|error| said(error.into()))?;
+        let aside_name = format!("before-restore-{}", SystemClock.now().strftime("%Y%m%dT%H%M%SZ"));
+        let aside = self.make_aside(&aside_name, config.target.as_path(), &owner).map_err(said)?;
+        let mut moves = Moves::new();
+        let moved = self.move_all(&aside, &mut moves).and_then(|()| config.put());
+        if let Err(error) = moved {
+            moves.undo();
+            // Only when nothing else is left in it.
+            let _ = unlinkat(&aside, CONFIG, AtFlags::empty());
+            let _ = unlinkat(&self.parent, &aside_name, AtFlags::REMOVEDIR);
+            let at = self.parent_path.display();
+            return Err((format!("{at}: cannot write: {error}; everything is as it was"), EX_CANTCREAT));
         }
         let _ = self.parent.sync_all();
-        Ok(aside)
+        if entries(&aside).is_empty() {
+            let _ = unlinkat(&self.parent, &aside_name, AtFlags::REMOVEDIR);
+            return Ok(None);
+        }
+        Ok(Some(self.parent_path.join(aside_name)))
     }
 
-    /// To whom the directory belongs, when root does this.
-    fn give(&self, directory: &File, name: &str, owner: &std::fs::Metadata) -> io::Result<()> {
-        if !rustix::process::geteuid().is_root() || owner.uid() == 0 {
-            return Ok(());
-        }
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match openat(directory, name, flags, Mode::empty()) {
-            Ok(file) => fchown(File::from(file), Some(owner.uid()), Some(owner.gid())),
-            Err(rustix::io::Errno::NOENT) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn move_aside(&self, config_file: &Path, owner: &std::fs::Metadata) -> io::Result<Option<PathBuf>> {
-        let name = format!("before-restore-{}", SystemClock.now().strftime("%Y%m%dT%H%M%SZ"));
-        match mkdirat(&self.parent, &name, Mode::RWXU) {
-            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let aside = File::from(openat(&self.parent, &name, DIRECTORY, Mode::empty())?);
-        if rustix::process::geteuid().is_root() && owner.uid() != 0 {
-            fchown(&aside, Some(owner.uid()), Some(owner.gid()))?;
-        }
-        let mut moved = 0;
-        let beside = [FILE_NAME, "streampulse.db-wal", "streampulse.db-shm", EVIDENCE];
-        for old in beside.into_iter().chain(SECRETS) {
-            match renameat(&self.parent, old, &aside, old) {
-                Ok(()) => moved += 1,
-                Err(rustix::io::Errno::NOENT) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+    fn make_aside(&self, name: &str, config_file: &Path, owner: &std::fs::Metadata) -> io::Result<File> {
+        mkdirat(&self.parent, name, Mode::RWXU)?;
+        let aside = File::from(openat(&self.parent, name, DIRECTORY, Mode::empty())?);
         match std::fs::read(config_file) {
             Ok(text) => {
-                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let mut copy = File::from(openat(&aside, CONFIG, flags, Mode::RUSR | Mode::WUSR)?);
                 io::Write::write_all(&mut copy, &text)?;
-                self.give(&aside, CONFIG, owner)?;
-                moved += 1;
+                copy.sync_all()?;
+                give(&aside, CONFIG, owner)?;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        if moved == 0 {
-            let _ = unlinkat(&self.parent, &name, AtFlags::REMOVEDIR);
-            return Ok(None);
-        }
-        Ok(Some(self.parent_path.join(name)))
+        give(&self.parent, name, owner)?;
+        Ok(aside)
     }
 
-    /// The configuration is somewhere else, and keeps its owner and mode.
-    fn place_config(&self, config_file: &Path) -> Result<(), Failure> {
-        let target = std::fs::canonicalize(config_file).unwrap_or_else(|_| config_file.to_owned());
-        let said = |error: io::Error| (format!("{}: cannot be written: {error}", target.display()), EX_CANTCREAT);
-        let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        std::fs::create_dir_all(directory).map_err(said)?;
-        let (uid, gid, mode) = match (target.metadata(), directory.metadata()) {
-            (Ok(old), _) => (old.uid(), old.gid(), old.mode() & 0o777),
-            (Err(_), Ok(directory)) => (directory.uid(), directory.gid(), 0o640),
-            (Err(_), Err(error)) => return Err(said(error)),
-        };
-        let part = directory.join(format!(".{}", self.name));
-        let text = self.read(CONFIG).unwrap_or_default();
-        let write = || -> io::Result<()> {
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
-            io::Write::write_all(&mut file, &text)?;
-            if rustix::process::geteuid().is_root() {
-                fchown(file.as_fd(), Some(uid), Some(gid))?;
-            }
-            file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))?;
-            file.sync_all()?;
-            std::fs::rename(&part, &target)
-        };
-        write().map_err(|error| {
-            let _ = std::fs::remove_file(&part);
-            said(error)
-        })
+    fn move_all<'a>(&'a self, aside: &'a File, moves: &mut Moves<'a>) -> io::Result<()> {
+        // The log of a database that could not be opened goes with it.
+        for name in SECRETS.into_iter().chain([EVIDENCE, FILE_NAME, "streampulse.db-wal", "streampulse.db-shm"]) {
+            moves.rename(&self.parent, aside, name)?;
+        }
+        for name in SECRETS.into_iter().chain([EVIDENCE, FILE_NAME]) {
+            moves.rename(&self.directory, &self.parent, name)?;
+        }
+        Ok(())
     }
 }
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        if let Ok(pictures) = openat(&self.directory, EVIDENCE, DIRECTORY, Mode::empty())
-            && let Ok(entries) = rustix::fs::Dir::read_from(&pictures)
-        {
-            for entry in entries.flatten().filter(|entry| entry.file_name() != c"." && entry.file_name() != c"..") {
-                let _ = unlinkat(&pictures, entry.file_name(), AtFlags::empty());
-            }
-        }
-        let _ = unlinkat(&self.directory, EVIDENCE, AtFlags::REMOVEDIR);
-        for name in SECRETS.into_iter().chain([CONFIG, FILE_NAME]) {
-            let _ = unlinkat(&self.directory, name, AtFlags::empty());
-        }
-        let _ = unlinkat(&self.parent, OsStr::new(&self.name), AtFlags::REMOVEDIR);
+        remove(&self.parent, &self.name);
     }
 }

@@ -23,11 +23,16 @@ pub async fn serve(config_file: &Path) -> u8 {
 /// Says what is wrong or odd in a configuration file.
 pub fn check_config(config_file: &Path) -> u8 {
     let (report, ok) = config::check(config_file, &Overrides::from_env(), |config| {
-        let files = config.web.tls.as_ref();
+        let files = config.web.tls.as_ref().filter(|files| !is_for_the_service_alone(&files.key_file));
         files.map_or(Ok(()), |files| Tls::check(files).map_err(|error| error.to_string()))
     });
     say(report.trim_end());
     if ok { 0 } else { EX_CONFIG }
+}
+
+/// What LoadCredential= gives to the service nobody else sees, `systemctl reload` included (systemd.exec(5)).
+fn is_for_the_service_alone(file: &Path) -> bool {
+    file.starts_with("/run/credentials") && std::env::var_os("CREDENTIALS_DIRECTORY").is_none() && !file.exists()
 }
 
 /// Simulated cameras, some of them broken, and the whole service on a temporary directory.

@@ -62,6 +62,8 @@ pub struct Duties {
 /// When the socket or GStreamer fails; a broken camera is no error.
 pub fn run(duties: Duties) -> anyhow::Result<()> {
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    // It was started as /proc/self/exe, which says nothing in ps(1) and in what the kernel logs; 15 characters at most.
+    let _ = rustix::thread::set_name(c"streampulse-wkr");
     // When the machine runs out of memory a worker goes and not the monitor, which starts another one (proc(5)).
     let _ = std::fs::write("/proc/self/oom_score_adj", FIRST_TO_GO);
     if duties.in_background {

@@ -73,6 +73,16 @@ pub fn copy_database(state_dir: &Path, to: &Path) -> Result<i64, StoreError> {
         .map_err(|error| StoreError::at_open(&path, &error))
 }
 
+/// Brings what is in the write-ahead log into the database itself, so that the file alone is all of it. Nobody may have it open.
+/// One that is not sound stays as it is.
+pub fn fold(_held: &Held, state_dir: &Path) {
+    let path = state_dir.join(FILE_NAME);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if let Ok(connection) = Connection::open_with_flags(path, flags) {
+        let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    }
+}
+
 /// Reads all of a database that nobody has open: its schema, when it is sound, ours, and not newer than this program.
 ///
 /// # Errors

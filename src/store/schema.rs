@@ -141,7 +141,9 @@ fn migrate(connection: &mut Connection, from: i64) -> rusqlite::Result<()> {
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
-    transaction.commit()
+    transaction.commit()?;
+    // Into the file itself, where the package of an older version looks before it takes this one's place.
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
 enum Unsound {

@@ -115,11 +115,26 @@ impl<W: Write> Writer<W> {
     }
 }
 
+/// Why an archive is not read; each one clause.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ReadError {
+    /// Something is wrong with it.
+    Archive(String),
+    /// What is in it cannot be written: no room, for example.
+    Place(String),
+}
+
+impl From<String> for ReadError {
+    fn from(what: String) -> Self {
+        Self::Archive(what)
+    }
+}
+
 /// Reads an archive, member by member, into what `place` makes for each, and gives its list when all is there and as it was.
 ///
 /// # Errors
-/// One clause: what is wrong with it.
-pub fn read<O: Write>(archive: impl Read, mut place: impl FnMut(&str) -> io::Result<O>) -> Result<Manifest, String> {
+/// [`ReadError`].
+pub fn read<O: Write>(archive: impl Read, mut place: impl FnMut(&str) -> io::Result<O>) -> Result<Manifest, ReadError> {
     let mut archive = tar::Archive::new(archive);
     let mut members: Vec<Member> = Vec::new();
     let mut manifest = None;
@@ -129,7 +144,7 @@ pub fn read<O: Write>(archive: impl Read, mut place: impl FnMut(&str) -> io::Res
         let name =
             String::from_utf8(entry.path_bytes().into_owned()).map_err(|_| foreign("a member without a name"))?;
         if entry.header().entry_type() != tar::EntryType::Regular || manifest.is_some() {
-            return Err(foreign(&name));
+            return Err(foreign(&name).into());
         }
         if name == MANIFEST {
             let mut text = Vec::new();
@@ -138,9 +153,9 @@ pub fn read<O: Write>(archive: impl Read, mut place: impl FnMut(&str) -> io::Res
             continue;
         }
         if !is_ours(&name) || members.iter().any(|member| member.name == name) {
-            return Err(foreign(&name));
+            return Err(foreign(&name).into());
         }
-        let said = |error: io::Error| format!("{name} cannot be written: {error}");
+        let said = |error: io::Error| ReadError::Place(format!("{name} cannot be written: {error}"));
         let mut out = place(&name).map_err(said)?;
         let mut reader = Hashed { inner: entry, hash: Sha256::new(), bytes: 0 };
         copy(&mut reader, &mut out, &name)?;
@@ -148,10 +163,11 @@ pub fn read<O: Write>(archive: impl Read, mut place: impl FnMut(&str) -> io::Res
         let (sha256, bytes) = reader.end();
         members.push(Member { name, bytes, sha256 });
     }
-    let manifest = manifest.ok_or("it ends too early, or is no backup of StreamPulse: its list is missing")?;
+    let ends_early = "it ends too early, or is no backup of StreamPulse: its list is missing";
+    let manifest = manifest.ok_or_else(|| ends_early.to_owned())?;
     match manifest.members.iter().zip(&members).find(|(listed, found)| listed != found) {
-        Some((listed, _)) => Err(format!("{} is not what was backed up", listed.name)),
-        None if manifest.members.len() != members.len() => Err("members are missing".to_owned()),
+        Some((listed, _)) => Err(format!("{} is not what was backed up", listed.name).into()),
+        None if manifest.members.len() != members.len() => Err("members are missing".to_owned().into()),
         None => Ok(manifest),
     }
 }
@@ -175,16 +191,17 @@ pub fn config_of(archive: impl Read) -> Result<Vec<u8>, String> {
 }
 
 /// Whose fault it is when a copy fails differs: the archive's, or the disk's.
-fn copy(from: &mut impl Read, to: &mut impl Write, name: &str) -> Result<(), String> {
+fn copy(from: &mut impl Read, to: &mut impl Write, name: &str) -> Result<(), ReadError> {
     let mut buffer = vec![0; 256 * 1024];
     loop {
         let count = match from.read(&mut buffer) {
             Ok(0) => return Ok(()),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(format!("it is no whole archive ({error})")),
+            Err(error) => return Err(format!("it is no whole archive ({error})").into()),
         };
-        to.write_all(&buffer[..count]).map_err(|error| format!("{name} cannot be written: {error}"))?;
+        to.write_all(&buffer[..count])
+            .map_err(|error| ReadError::Place(format!("{name} cannot be written: {error}")))?;
     }
 }
 
@@ -256,7 +273,35 @@ mod tests {
     }
 
     fn read_all(archive: &[u8]) -> Result<Manifest, String> {
-        read(archive, |_| Ok(io::sink()))
+        read(archive, |_| Ok(io::sink())).map_err(|error| match error {
+            ReadError::Archive(what) => what,
+            ReadError::Place(what) => panic!("{what}"),
+        })
+    }
+
+    #[test]
+    fn a_disk_without_room_is_not_the_archives_fault() {
+        let archive = archive(&[("config.yaml", &[b'#'; 4000])]);
+        let full = read(archive.as_slice(), |_| Ok(Full(vec![0; 100]))).unwrap_err();
+        assert!(matches!(&full, ReadError::Place(what) if what.contains("config.yaml cannot be written")), "{full:?}");
+    }
+
+    struct Full(Vec<u8>);
+
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.as_mut_slice().write(bytes).and_then(|count| match count {
+                0 => Err(io::ErrorKind::StorageFull.into()),
+                _ => {
+                    self.0.clear();
+                    Ok(count)
+                }
+            })
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
     }
 
     #[test]

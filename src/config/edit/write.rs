@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::EditError;
 use super::document::tag_of;
+use crate::config::followed;
 use crate::config::load::read;
 
 /// One edit of this process after the other. Another process is noticed by the tag, right before the file is replaced.
@@ -17,7 +18,7 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 pub(super) fn replace(path: &Path, expected: &str, new: &[u8]) -> Result<(), EditError> {
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     // Of a link the file that it leads to: the link stays.
-    let target = fs::canonicalize(path).map_err(|error| told(path, &error))?;
+    let target = followed(path).map_err(|error| told(path, &error))?;
     let old = read(&target).map_err(EditError::Unreadable)?;
     if tag_of(&old) != expected {
         return Err(EditError::Changed);
@@ -114,7 +115,8 @@ fn prepare(target: &Path, content: &[u8], like: &fs::Metadata) -> io::Result<(Pa
 }
 
 fn write_in_place(target: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).open(target)?;
+    let mut file =
+        OpenOptions::new().write(true).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32).open(target)?;
     file.write_all(content)?;
     file.set_len(content.len() as u64)?;
     file.sync_all()
