@@ -2,6 +2,8 @@
 # What every script here starts with: strict mode, the repository as current directory, a few words.
 
 set -euo pipefail
+# A command that fails within $( ) fails.
+shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # The same place cargo takes.
@@ -29,4 +31,8 @@ step() {
   say "$name"
   "$@" || die "$name failed after $((SECONDS - started)) s" "see the output above"
   say "$name: $((SECONDS - started)) s"
+}
+
+as_root() {
+  if [[ $(id -u) == 0 ]]; then "$@"; else sudo "$@"; fi
 }
