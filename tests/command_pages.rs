@@ -11,7 +11,7 @@ use clap_complete::Shell;
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging");
 
 /// What the program's own page has beside its commands.
-const MORE: &str = include_str!("fixtures/man/more.roff");
+const MORE: &str = include_str!("../packaging/man-sections.roff");
 
 /// File under `packaging/` and what belongs in it.
 fn pages() -> BTreeMap<String, String> {

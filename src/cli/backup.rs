@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Dir, Mode, OFlags, openat};
 
 use self::archive::{CONFIG, EVIDENCE, Manifest, SECRETS, Writer};
+use super::state::told;
 use super::{EX_CANTCREAT, EX_CONFIG, EX_NOINPUT, complain, say};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Overrides, followed};
-use crate::store::{FILE_NAME, StoreError, copy_database};
+use crate::store::{FILE_NAME, copy_database};
 
 /// Arguments of `streampulse backup`.
 #[derive(Debug, clap::Args)]
@@ -42,7 +43,7 @@ pub fn run(config_file: &Path, arguments: &BackupArguments) -> u8 {
         Ok(manifest) => {
             let bytes: u64 = manifest.members.iter().map(|member| member.bytes).sum();
             let pictures = manifest.members.iter().filter(|member| archive::picture(&member.name).is_some()).count();
-            let told = format!(
+            let summary = format!(
                 "{}: configuration, database (schema {}) and {pictures} pictures of incidents, {}.\nIt holds the passwords of \
                  cameras: keep it where nobody else reads it. `streampulse restore --check FILE` looks it over.",
                 arguments.file.display(),
@@ -50,7 +51,7 @@ pub fn run(config_file: &Path, arguments: &BackupArguments) -> u8 {
                 size(bytes)
             );
             if arguments.file.as_os_str() != "-" {
-                say(&told);
+                say(&summary);
             }
             0
         }
@@ -111,12 +112,7 @@ fn write<W: Write>(out: W, copy: &Temporary, config_file: &Path, state_dir: &Pat
         };
         return Err((message, EX_NOINPUT));
     }
-    let schema = copy_database(state_dir, &copy.0).map_err(|error| match error {
-        StoreError::CannotWrite { .. } if !rustix::process::geteuid().is_root() => {
-            (format!("{error}; or run this with sudo"), error.exit_code())
-        }
-        _ => (error.to_string(), error.exit_code()),
-    })?;
+    let schema = copy_database(state_dir, &copy.0).map_err(|error| (told(&error), error.exit_code()))?;
     let mut writer = Writer::new(out, SystemClock.now());
     let mut add = |name: &str, file: File, path: &Path| {
         let said = |error: io::Error| (format!("{}: cannot be backed up: {error}", path.display()), EX_CANTCREAT);
@@ -150,10 +146,11 @@ fn write<W: Write>(out: W, copy: &Temporary, config_file: &Path, state_dir: &Pat
     writer.finish(schema).map_err(|error| (format!("cannot be written: {error}"), EX_CANTCREAT))
 }
 
-fn names(directory: &File) -> Vec<String> {
+/// The names in a directory, in order.
+pub fn names(directory: &File) -> Vec<String> {
     let Ok(entries) = Dir::read_from(directory) else { return Vec::new() };
-    let mut names: Vec<String> =
-        entries.flatten().filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned)).collect();
+    let names = entries.flatten().filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned));
+    let mut names: Vec<String> = names.filter(|name| name != "." && name != "..").collect();
     names.sort_unstable();
     names
 }

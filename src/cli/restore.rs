@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, openat, unlinkat};
 use serde_json::json;
 
-use self::place::{Moves, NewConfig, entries, give, remove};
+use self::place::{Moves, NewConfig, give, remove};
 use super::backup::archive::{self, CONFIG, EVIDENCE, Manifest, ReadError, SECRETS};
-use super::backup::{scratch, size};
-use super::state::State;
+use super::backup::{names, scratch, size};
+use super::state::{State, told};
 use super::{EX_CANTCREAT, EX_CONFIG, EX_DATAERR, EX_NOINPUT, complain, say};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Overrides};
@@ -35,8 +35,8 @@ type Failure = (String, u8);
 /// Looks the archive over, and puts what is in it into place.
 pub async fn run(config_file: &Path, arguments: &RestoreArguments) -> u8 {
     match restore(config_file, arguments).await {
-        Ok(told) => {
-            say(&told);
+        Ok(summary) => {
+            say(&summary);
             0
         }
         Err((message, code)) => complain(&message, code),
@@ -69,10 +69,7 @@ async fn restore(config_file: &Path, arguments: &RestoreArguments) -> Result<Str
             ),
             error.exit_code(),
         ),
-        StoreError::CannotWrite { .. } if !rustix::process::geteuid().is_root() => {
-            (format!("{error}; or run this with sudo"), error.exit_code())
-        }
-        _ => (error.to_string(), error.exit_code()),
+        _ => (told(&error), error.exit_code()),
     })?;
     if is_new {
         give_new_directory(&state_dir, config_file)?;
@@ -185,7 +182,7 @@ impl Staged {
     /// Removes what a killed one left behind. Nobody else may be at it.
     fn clear_old(parent_path: &Path) {
         let Ok(parent) = File::open(parent_path) else { return };
-        for name in entries(&parent) {
+        for name in names(&parent) {
             let number = name.strip_prefix("restore-").unwrap_or_default();
             if number.len() == 16 && number.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                 remove(&parent, &name);
@@ -278,7 +275,7 @@ impl Staged {
             return Err((format!("{at}: cannot write: {error}; everything is as it was"), EX_CANTCREAT));
         }
         let _ = self.parent.sync_all();
-        if entries(&aside).is_empty() {
+        if names(&aside).is_empty() {
             let _ = unlinkat(&self.parent, &aside_name, AtFlags::REMOVEDIR);
             return Ok(None);
         }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::Path;
 
-use super::{EX_CONFIG, EX_UNAVAILABLE, complain, say};
+use super::{EX_CONFIG, EX_UNAVAILABLE, complain, say, state};
 use crate::config::{Config, Overrides};
 use crate::model::Health;
 use crate::store::{Store, StoreError, is_held};
@@ -21,7 +21,7 @@ pub async fn run(config_file: &Path) -> u8 {
     let state_dir = &config.storage.path;
     let runs = match is_held(state_dir) {
         Ok(runs) => runs,
-        Err(error) => return complain(&with_sudo(&error), error.exit_code()),
+        Err(error) => return complain(&state::told(&error), error.exit_code()),
     };
     if !runs {
         say(&format!(
@@ -42,19 +42,10 @@ pub async fn run(config_file: &Path) -> u8 {
     };
     let states = match states(&config).await {
         Ok(states) => states,
-        Err(error) => return complain(&with_sudo(&error), error.exit_code()),
+        Err(error) => return complain(&state::told(&error), error.exit_code()),
     };
     say(&told(config_file, &config, &Addresses::of_this_machine(), password.as_deref(), &states));
     0
-}
-
-fn with_sudo(error: &StoreError) -> String {
-    match error {
-        StoreError::CannotWrite { path, detail, .. } if !rustix::process::geteuid().is_root() => {
-            format!("{}: {detail}; run this with sudo", path.display())
-        }
-        _ => error.to_string(),
-    }
 }
 
 /// The state of each camera that is watched.

@@ -33,9 +33,6 @@ impl State {
                 state.give_to_owner()?;
                 Ok(state)
             }
-            Err(error @ StoreError::CannotWrite { .. }) if !rustix::process::geteuid().is_root() => {
-                Err(complain(&format!("{error}; or run this with sudo"), error.exit_code()))
-            }
             Err(error) => Err(failed(&error)),
         }
     }
@@ -80,7 +77,17 @@ fn owner(directory: &Path) -> Result<(), Exit> {
 
 /// Says why the database does not do it.
 pub fn failed(error: &StoreError) -> Exit {
-    complain(&error.to_string(), error.exit_code())
+    complain(&told(error), error.exit_code())
+}
+
+/// Why the database does not do it, for a person who may have forgotten to be root.
+pub fn told(error: &StoreError) -> String {
+    match error {
+        StoreError::CannotWrite { .. } if !rustix::process::geteuid().is_root() => {
+            format!("{error}; or run this with sudo")
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// For the audit log: who typed the command.

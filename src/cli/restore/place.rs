@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
 
 use super::{DIRECTORY, Failure};
 use crate::cli::EX_CANTCREAT;
+use crate::cli::backup::names;
 use crate::config::followed;
 
 /// What was renamed from where to where, so that it can be renamed back.
@@ -108,22 +109,15 @@ pub fn give(directory: &File, name: &str, owner: &std::fs::Metadata) -> io::Resu
     }
 }
 
-/// The names in a directory.
-pub fn entries(directory: &File) -> Vec<String> {
-    let Ok(entries) = rustix::fs::Dir::read_from(directory) else { return Vec::new() };
-    let names = entries.flatten().filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned));
-    names.filter(|name| name != "." && name != "..").collect()
-}
-
 /// A directory of ours with what is in it, one level below included. No link is followed.
 pub fn remove(parent: &File, name: &str) {
     if let Ok(directory) = openat(parent, name, DIRECTORY, Mode::empty()) {
         let directory = File::from(directory);
-        for inner in entries(&directory) {
+        for inner in names(&directory) {
             if unlinkat(&directory, &inner, AtFlags::empty()).is_err() {
                 if let Ok(deeper) = openat(&directory, &inner, DIRECTORY, Mode::empty()) {
                     let deeper = File::from(deeper);
-                    for file in entries(&deeper) {
+                    for file in names(&deeper) {
                         let _ = unlinkat(&deeper, &file, AtFlags::empty());
                     }
                 }
@@ -148,7 +142,7 @@ mod tests {
         moves.rename(&from_dir, &to_dir, "streampulse.db").unwrap();
         moves.rename(&to_dir, &from_dir, "jwt-secret").unwrap();
         moves.rename(&from_dir, &to_dir, "evidence").unwrap();
-        assert_eq!((entries(&from_dir), entries(&to_dir)), (vec!["jwt-secret".into()], vec!["streampulse.db".into()]));
+        assert_eq!((names(&from_dir), names(&to_dir)), (vec!["jwt-secret".into()], vec!["streampulse.db".into()]));
         moves.undo();
         assert_eq!(std::fs::read_to_string(from.path().join("streampulse.db")).unwrap(), "old");
         assert_eq!(std::fs::read_to_string(to.path().join("jwt-secret")).unwrap(), "new");
