@@ -89,7 +89,7 @@ function Shown({ id, startLive }) {
       </div>
     </div>
     ${stream.issues.length > 0 && html`<${Issues} stream=${stream} take=${operator && against ? take : null} busy=${taking} error=${takeError} />`}
-    <${Availability} id=${id} />
+    <${Availability} id=${id} since=${stream.since} />
     <div class="halves">
       <${Latency} id=${id} />
       <${Facts} detail=${asked.data} stream=${stream} />

@@ -1,6 +1,6 @@
 // How much of the time there was a picture, and the states one after the other.
 
-import { html, useEffect, useMemo, useState } from "../../lib/html.js";
+import { html, useEffect, useMemo, useRef, useState } from "../../lib/html.js";
 import { get, streamPath } from "../../lib/api.js";
 import { dateTime, duration, percent, shortDateTime } from "../../lib/format.js";
 import { useAsked } from "../../lib/hooks.js";
@@ -10,23 +10,38 @@ import { State } from "../../parts/state.js";
 
 const WINDOWS = ["24h", "7d", "30d", "365d"];
 const AGAIN_MS = 60_000;
+// While a stream is new, a minute is most of what there is to show.
+const NEW_SECONDS = 120;
+const AGAIN_WHILE_NEW_MS = 5_000;
 const STATES = ["up", "degraded", "down", "unknown", "maintenance"];
 
 // Seconds in any state.
 const watched = ({ seconds }) => Object.values(seconds).reduce((sum, one) => sum + one, 0);
 
-// Shown again with their own data only, not with every event of the stream: a year may be two thousand stretches.
-export function Availability({ id }) {
-  return useMemo(() => html`<${Shown} id=${id} />`, [id]);
+// Shown again with their own data only, not with every event of the stream: a year may be two thousand stretches. `since` is
+// when its state began: with each one they are asked for again.
+export function Availability({ id, since }) {
+  return useMemo(() => html`<${Shown} id=${id} since=${since} />`, [id, since]);
 }
 
-function Shown({ id }) {
+/** Asks again now and then, and when the state changes. */
+function useFresh({ data, reload }, seconds, since) {
+  const isNew = data !== undefined && watched({ seconds }) < NEW_SECONDS;
+  useEffect(() => {
+    const again = setInterval(reload, isNew ? AGAIN_WHILE_NEW_MS : AGAIN_MS);
+    return () => clearInterval(again);
+  }, [reload, isNew]);
+  const before = useRef(since);
+  useEffect(() => {
+    if (before.current !== since) reload();
+    before.current = since;
+  }, [since]);
+}
+
+function Shown({ id, since }) {
   const [chosen, setChosen] = useState("24h");
   const asked = useAsked(() => Promise.all(WINDOWS.map((window) => get(streamPath(id, `/availability?window=${window}`)))), [id]);
-  useEffect(() => {
-    const again = setInterval(asked.reload, AGAIN_MS);
-    return () => clearInterval(again);
-  }, [id]);
+  useFresh(asked, asked.data?.[0].seconds, since);
   return html`<section class="box" aria-labelledby="availability">
     <h2 id="availability">${t.stream.availability}</h2>
     <${Waiting} asked=${asked} />
@@ -36,17 +51,14 @@ function Shown({ id }) {
         <b>${percent(one.availability)}</b>
         <small>${one.covered < 0.9995 ? t.stream.watched(duration(watched(one))) : t.stream.watchedAll}</small>
       </button>`)}</div>`}
-    <${Timeline} key=${chosen} id=${id} window=${chosen} />
+    <${Timeline} key=${chosen} id=${id} since=${since} window=${chosen} />
   </section>`;
 }
 
 /** The stretches in each state, as a bar, with what they come to under it. */
-function Timeline({ id, window }) {
+function Timeline({ id, since, window }) {
   const asked = useAsked(() => get(streamPath(id, `/availability?window=${window}&spans=1`)), [id, window]);
-  useEffect(() => {
-    const again = setInterval(asked.reload, AGAIN_MS);
-    return () => clearInterval(again);
-  }, [id, window]);
+  useFresh(asked, asked.data?.seconds, since);
   if (!asked.data) return html`<${Waiting} asked=${asked} />`;
   const { from, to, spans, seconds } = asked.data;
   const begin = Date.parse(from);
