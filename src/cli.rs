@@ -4,6 +4,7 @@ mod backup;
 mod config;
 mod import;
 mod log;
+mod machine;
 mod mqtt_watch;
 mod password;
 mod probe;
@@ -60,7 +61,11 @@ enum Command {
     /// Run the service (the default command).
     Serve,
     /// After the installation: where the dashboard is, the password for the first sign-in, and what to do next.
-    Setup,
+    Setup {
+        /// Wait this long for a service that is being started.
+        #[arg(long, default_value = "0", value_name = "SECONDS")]
+        wait: u16,
+    },
     /// Run the whole service with simulated cameras, some of them broken, on a temporary directory.
     Demo {
         /// Where the dashboard listens.
@@ -245,7 +250,7 @@ pub fn run() -> u8 {
         Some(Command::Worker { decode_slots, hardware, background, .. }) => {
             worker(run_worker(Duties { decode_slots, with_hardware: hardware, in_background: background }))
         }
-        Some(Command::Setup) => with_runtime(setup::run(&config)),
+        Some(Command::Setup { wait }) => with_runtime(setup::run(&config, Duration::from_secs(wait.into()))),
         Some(Command::Backup(arguments)) => backup::run(&config, &arguments),
         Some(Command::Restore(arguments)) => with_runtime(restore::run(&config, &arguments)),
         Some(Command::User { command }) => with_runtime(user::run(&config, command)),

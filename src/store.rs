@@ -46,7 +46,7 @@ use crate::model::{HealthState, Heartbeat, Incident, Notice, Span, StreamId, Tra
 
 pub use accounts::{TakenToken, UserChange, UserChanged};
 pub use audit::{AuditEntry, AuditQuery};
-pub use copy::{Held, SCHEMA, copy_database, examine, fold, hold, is_held};
+pub use copy::{Held, SCHEMA, copy_database, examine, fold, hold, is_held, scratch};
 pub use error::StoreError;
 pub use evidence::{Evidence, EvidenceKind, KeptEvidence};
 pub use heartbeats::{HeartbeatPage, PagePosition};

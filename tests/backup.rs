@@ -4,7 +4,7 @@ mod common;
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use common::service::{Service, Site};
 use streampulse::simulator::{SimulatedCamera, Simulator, SimulatorOptions, clips};
@@ -64,7 +64,7 @@ async fn a_service_that_runs_is_backed_up_and_restored_elsewhere() {
     assert!(left.iter().all(|name| !name.to_string_lossy().contains("backup.tar.")), "left behind: {left:?}");
 
     let beside = exits_with(69, &site.run(&["restore", name]));
-    assert!(beside.contains("systemctl stop streampulse"), "{beside}");
+    assert!(beside.contains("in use by a StreamPulse that runs; stop it ("), "{beside}");
     service.stop();
 
     // Another machine, on which something ran already.
@@ -150,8 +150,12 @@ async fn what_is_no_backup_changes_nothing() {
 async fn setup_leads_to_the_first_sign_in() {
     let site = Site::new("streams: []\n").without("STREAMPULSE_ADMIN_PASSWORD_FILE");
     let before = exits_with(69, &site.run(&["setup"]));
-    assert!(before.contains("does not run") && before.contains("systemctl enable --now streampulse"), "{before}");
+    assert!(before.contains("does not run") && before.contains("start it "), "{before}");
+    // One that is waited for is found when it is there.
+    let waiting = site.command(&["setup", "--wait", "60"]).stdout(Stdio::piped()).spawn().expect("a process");
     let service = site.start();
+    let found = waiting.wait_with_output().expect("an end");
+    assert!(found.status.success() && String::from_utf8_lossy(&found.stdout).contains("runs."), "{found:?}");
     let password = std::fs::read_to_string(site.state().join("initial-password")).expect("a password");
     let told = exits_with(0, &site.run(&["setup"]));
     assert!(told.contains(password.trim()) && told.contains("cameras     none yet"), "{told}");

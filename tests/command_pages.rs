@@ -24,9 +24,15 @@ fn pages() -> BTreeMap<String, String> {
         clap_complete::generate(shell, &mut command, "streampulse", &mut text);
         pages.insert(format!("completions/{name}"), String::from_utf8(text).expect("UTF-8"));
     }
+    // There is no page for `help`, so none is named.
+    let mut command = without_help(streampulse::cli::command());
     command.build();
     manual(&command, "streampulse", &mut pages);
     pages
+}
+
+fn without_help(command: Command) -> Command {
+    command.mut_subcommands(without_help).disable_help_subcommand(true)
 }
 
 fn manual(command: &Command, name: &'static str, pages: &mut BTreeMap<String, String>) {

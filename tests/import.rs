@@ -478,7 +478,7 @@ fn a_service_that_runs_is_not_disturbed() {
     let output = import(&site, &old.path());
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(69), "{said}");
-    assert!(said.contains("systemctl stop streampulse"), "{said}");
+    assert!(said.contains("in use by a StreamPulse that runs; stop it ("), "{said}");
     assert_eq!(service.stop().0, 0);
 }
 

@@ -43,6 +43,7 @@ complete -c streampulse -n "__fish_streampulse_needs_command" -f -a "worker" -d 
 complete -c streampulse -n "__fish_streampulse_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c streampulse -n "__fish_streampulse_using_subcommand serve" -l config -d 'The configuration file [default: STREAMPULSE_CONFIG, else /etc/streampulse/config.yaml]' -r -F
 complete -c streampulse -n "__fish_streampulse_using_subcommand serve" -s h -l help -d 'Print help'
+complete -c streampulse -n "__fish_streampulse_using_subcommand setup" -l wait -d 'Wait this long for a service that is being started' -r
 complete -c streampulse -n "__fish_streampulse_using_subcommand setup" -l config -d 'The configuration file [default: STREAMPULSE_CONFIG, else /etc/streampulse/config.yaml]' -r -F
 complete -c streampulse -n "__fish_streampulse_using_subcommand setup" -s h -l help -d 'Print help'
 complete -c streampulse -n "__fish_streampulse_using_subcommand demo" -l listen -d 'Where the dashboard listens' -r

@@ -14,7 +14,7 @@ use super::state::told;
 use super::{EX_CANTCREAT, EX_CONFIG, EX_NOINPUT, complain, say};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Overrides, followed};
-use crate::store::{FILE_NAME, copy_database};
+use crate::store::{FILE_NAME, copy_database, scratch};
 
 /// Arguments of `streampulse backup`.
 #[derive(Debug, clap::Args)]
@@ -90,14 +90,6 @@ fn to_standard_output(config_file: &Path, state_dir: &Path) -> Result<Manifest, 
     let (mut out, manifest) = write(io::stdout().lock(), &copy, config_file, state_dir)?;
     out.flush().map_err(|error| (format!("standard output: {error}"), EX_CANTCREAT))?;
     Ok(manifest)
-}
-
-/// For what may be large: `/tmp` is memory on Debian 13.
-pub fn scratch() -> PathBuf {
-    let named = std::env::var_os("TMPDIR").filter(|path| !path.is_empty()).map(PathBuf::from);
-    named.unwrap_or_else(
-        || if Path::new("/var/tmp").is_dir() { PathBuf::from("/var/tmp") } else { std::env::temp_dir() },
-    )
 }
 
 /// Copies the database first, then what belongs to it: a picture that the database names is there before it.

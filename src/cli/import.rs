@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::machine::Machine;
 use super::{EX_CONFIG, EX_SOFTWARE, EX_TEMPFAIL, complain, say};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Overrides};
@@ -34,8 +35,9 @@ pub async fn run(config_file: &Path, old: &Path) -> u8 {
         Ok(store) => store,
         Err(StoreError::InUse { path }) => {
             let message = format!(
-                "{}: in use by a StreamPulse that runs; stop it (systemctl stop streampulse), import, and start it again",
-                path.display()
+                "{}: in use by a StreamPulse that runs; stop it ({}), import, and start it again",
+                path.display(),
+                Machine::this().stop()
             );
             return complain(&message, StoreError::InUse { path }.exit_code());
         }

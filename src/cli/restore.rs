@@ -12,12 +12,13 @@ use serde_json::json;
 
 use self::place::{Moves, NewConfig, give, remove};
 use super::backup::archive::{self, CONFIG, EVIDENCE, Manifest, ReadError, SECRETS};
-use super::backup::{names, scratch, size};
+use super::backup::{names, size};
+use super::machine::Machine;
 use super::state::{State, told};
 use super::{EX_CANTCREAT, EX_CONFIG, EX_DATAERR, EX_NOINPUT, complain, say};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Overrides};
-use crate::store::{FILE_NAME, SCHEMA, StoreError, examine, fold, give_to_owner, hold};
+use crate::store::{FILE_NAME, SCHEMA, StoreError, examine, fold, give_to_owner, hold, scratch};
 
 /// Arguments of `streampulse restore`.
 #[derive(Debug, clap::Args)]
@@ -64,8 +65,9 @@ async fn restore(config_file: &Path, arguments: &RestoreArguments) -> Result<Str
     let held = hold(&state_dir).await.map_err(|error| match error {
         StoreError::InUse { .. } => (
             format!(
-                "{}: in use by a StreamPulse that runs; stop it (systemctl stop streampulse), restore, and start it again",
-                state_dir.display()
+                "{}: in use by a StreamPulse that runs; stop it ({}), restore, and start it again",
+                state_dir.display(),
+                Machine::this().stop()
             ),
             error.exit_code(),
         ),
@@ -94,7 +96,7 @@ async fn restore(config_file: &Path, arguments: &RestoreArguments) -> Result<Str
         Some(aside) => format!("\nWhat was there before is in {}; remove it when all is well.", aside.display()),
         None => String::new(),
     };
-    Ok(format!("Restored. {}{undo}\nNext: systemctl start streampulse", backup.told()))
+    Ok(format!("Restored. {}{undo}\nNext: {}", backup.told(), Machine::this().start()))
 }
 
 /// A directory that this made, as root, belongs to whom the configuration belongs: systemd gives away only its own.

@@ -1,65 +1,88 @@
 //! `streampulse setup`: what a person needs who has just installed it, or comes back after a year.
 
+use std::fs::File;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use super::{EX_CONFIG, EX_UNAVAILABLE, complain, say, state};
+use super::machine::Machine;
+use super::{EX_CONFIG, EX_NOINPUT, EX_UNAVAILABLE, complain, say, state};
 use crate::config::{Config, Overrides};
 use crate::model::Health;
 use crate::store::{Store, StoreError, is_held};
 use crate::web::initial_password;
 
-/// Says where the dashboard is, how to sign in, and what comes next; 69 when the service does not run.
-pub async fn run(config_file: &Path) -> u8 {
+/// How often a service that is waited for is looked for.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// Says where the dashboard is, how to sign in, and what comes next; 69 when the service does not run after this time.
+pub async fn run(config_file: &Path, wait: Duration) -> u8 {
+    let begun = Instant::now();
+    loop {
+        match look(config_file).await {
+            Ok((config, known)) => {
+                say(&told(config_file, &config, &Addresses::of_this_machine(), &known));
+                return 0;
+            }
+            Err(_) if begun.elapsed() < wait => tokio::time::sleep(AGAIN).await,
+            Err((message, EX_UNAVAILABLE)) => {
+                say(&message);
+                return EX_UNAVAILABLE;
+            }
+            Err((message, code)) => return complain(&message, code),
+        }
+    }
+}
+
+/// What a service that runs has made.
+#[derive(Default)]
+struct Known {
+    /// The first one, until it is changed.
+    password: Option<String>,
+    /// The state of each camera that is watched.
+    states: Vec<Health>,
+}
+
+async fn look(config_file: &Path) -> Result<(Config, Known), (String, u8)> {
     let config = match crate::config::load_with(config_file, &Overrides::from_env()) {
         Ok(loaded) => loaded.config,
+        Err(problems) if File::open(config_file).is_err() => return Err((problems.to_string(), EX_CONFIG)),
         Err(problems) => {
-            let next = "correct it, then: sudo systemctl restart streampulse";
-            return complain(&format!("{problems}\n  next: {next}"), EX_CONFIG);
+            let next = format!("correct it, then: {}", Machine::this().restart());
+            return Err((format!("{problems}\n  next: {next}"), EX_CONFIG));
         }
     };
     let state_dir = &config.storage.path;
-    let runs = match is_held(state_dir) {
-        Ok(runs) => runs,
-        Err(error) => return complain(&state::told(&error), error.exit_code()),
-    };
-    if !runs {
-        say(&format!(
-            "StreamPulse {} does not run.\n\n  start it    sudo systemctl enable --now streampulse\n  \
-             why not     journalctl -u streampulse -e\n  file        {}",
-            env!("CARGO_PKG_VERSION"),
-            config_file.display()
-        ));
-        return EX_UNAVAILABLE;
+    let failed = |error: StoreError| (state::told(&error), error.exit_code());
+    if !is_held(state_dir).map_err(failed)? {
+        return Err((does_not_run(config_file, Machine::this()), EX_UNAVAILABLE));
     }
-    let password = match initial_password(state_dir) {
-        Ok(password) => password,
-        Err(error) => {
-            let error =
-                format!("{}: the first password cannot be read: {error}; run this with sudo", state_dir.display());
-            return complain(&error, EX_UNAVAILABLE);
-        }
-    };
-    let states = match states(&config).await {
-        Ok(states) => states,
-        Err(error) => return complain(&state::told(&error), error.exit_code()),
-    };
-    say(&told(config_file, &config, &Addresses::of_this_machine(), password.as_deref(), &states));
-    0
+    let store = Store::open_beside(state_dir).await.map_err(failed)?;
+    let (users, remembered) = (store.users().await, store.load_memory().await);
+    store.close().await;
+    // It starts. The first password is there before its account is.
+    if users.map_err(failed)?.is_empty() {
+        return Err((does_not_run(config_file, Machine::this()), EX_UNAVAILABLE));
+    }
+    let password = initial_password(state_dir).map_err(|error| {
+        let told = format!("{}: the first password cannot be read: {error}; run this with sudo", state_dir.display());
+        (told, EX_NOINPUT)
+    })?;
+    let remembered = remembered.map_err(failed)?;
+    let state = |id| remembered.get(id).map_or(Health::Unknown, |one| one.state.health);
+    let watched = config.streams.iter().filter(|stream| stream.enabled);
+    let states = watched.map(|stream| state(&stream.id)).collect();
+    Ok((config, Known { password, states }))
 }
 
-/// The state of each camera that is watched.
-async fn states(config: &Config) -> Result<Vec<Health>, StoreError> {
-    let watched: Vec<_> = config.streams.iter().filter(|stream| stream.enabled).collect();
-    if watched.is_empty() {
-        return Ok(Vec::new());
-    }
-    let store = Store::open_beside(&config.storage.path).await?;
-    let known = store.load_memory().await;
-    store.close().await;
-    let known = known?;
-    let state = |id| known.get(id).map_or(Health::Unknown, |remembered| remembered.state.health);
-    Ok(watched.into_iter().map(|stream| state(&stream.id)).collect())
+fn does_not_run(config_file: &Path, machine: Machine) -> String {
+    format!(
+        "StreamPulse {} does not run.\n\n  start it    {}\n  why not     {}\n  file        {}",
+        env!("CARGO_PKG_VERSION"),
+        machine.enable(),
+        machine.log(),
+        config_file.display()
+    )
 }
 
 /// By which names others reach this machine.
@@ -92,6 +115,9 @@ impl Addresses {
         let scheme = if config.web.tls.is_some() { "https" } else { "http" };
         let port = config.web.listen.port();
         let of = |ip: IpAddr| format!("{scheme}://{}/", SocketAddr::new(ip, port));
+        if let Some(url) = &config.notify.dashboard_url {
+            return vec![url.clone()];
+        }
         let listens_at = config.web.listen.ip();
         if !listens_at.is_unspecified() {
             return vec![of(listens_at)];
@@ -106,13 +132,8 @@ impl Addresses {
     }
 }
 
-fn told(
-    config_file: &Path,
-    config: &Config,
-    addresses: &Addresses,
-    password: Option<&str>,
-    states: &[Health],
-) -> String {
+fn told(config_file: &Path, config: &Config, addresses: &Addresses, known: &Known) -> String {
+    let Known { password, states } = known;
     let urls = addresses.urls(config).join("\n              ");
     let password_line = match password {
         Some(password) => format!("{password}   (for the first sign-in: you choose your own then)"),
@@ -126,7 +147,12 @@ fn told(
         config_file.display()
     );
     let mut next = Vec::new();
-    if config.web.listen.ip().is_loopback() {
+    if config.web.listen.ip().is_loopback() && !config.web.trusted_proxies.is_empty() {
+        next.push(
+            "Others reach it through your reverse proxy; notify.dashboard_url in the file is the address shown here."
+                .to_owned(),
+        );
+    } else if config.web.listen.ip().is_loopback() {
         next.push("Only this machine reaches the dashboard; web.listen in the file changes that.".to_owned());
     }
     if password.is_some() {
@@ -182,8 +208,7 @@ mod tests {
             Path::new("/etc/streampulse/config.yaml"),
             &config("streams: []"),
             &addresses(),
-            Some("k3-first"),
-            &[],
+            &Known { password: Some("k3-first".to_owned()), states: Vec::new() },
         );
         insta::assert_snapshot!(text.replace(env!("CARGO_PKG_VERSION"), "VERSION"), @r"
         StreamPulse VERSION runs.
@@ -204,13 +229,12 @@ mod tests {
 
     #[test]
     fn one_that_has_run_for_long_is_counted() {
-        let states = [Health::Up, Health::Down, Health::Up, Health::Unknown];
+        let states = vec![Health::Up, Health::Down, Health::Up, Health::Unknown];
         let text = told(
             Path::new("/x.yaml"),
             &config("web: {listen: '127.0.0.1:80'}\nstreams: []"),
             &addresses(),
-            None,
-            &states,
+            &Known { password: None, states },
         );
         insta::assert_snapshot!(text.replace(env!("CARGO_PKG_VERSION"), "VERSION"), @r"
         StreamPulse VERSION runs.
@@ -228,6 +252,25 @@ mod tests {
     }
 
     #[test]
+    fn a_service_that_does_not_run_is_started_as_this_machine_does_it() {
+        let text = |machine| does_not_run(Path::new("/x.yaml"), machine).replace(env!("CARGO_PKG_VERSION"), "VERSION");
+        insta::assert_snapshot!(text(Machine::Systemd), @r"
+        StreamPulse VERSION does not run.
+
+          start it    sudo systemctl enable --now streampulse
+          why not     journalctl -u streampulse -e
+          file        /x.yaml
+        ");
+        insta::assert_snapshot!(text(Machine::Other), @r"
+        StreamPulse VERSION does not run.
+
+          start it    streampulse serve, or start its container
+          why not     what it wrote last (docker logs, in a container)
+          file        /x.yaml
+        ");
+    }
+
+    #[test]
     fn addresses_are_those_that_lead_there() {
         let urls = |text: &str| addresses().urls(&config(text));
         assert_eq!(urls("streams: []"), ["http://192.168.1.20:6969/", "http://pi.local:6969/"]);
@@ -237,6 +280,9 @@ mod tests {
             ["https://192.168.1.20:8443/", "https://[2001:db8::20]:8443/", "https://pi.local:8443/"]
         );
         assert_eq!(urls("web: {listen: '192.0.2.7:80'}\nstreams: []"), ["http://192.0.2.7:80/"]);
+        let behind_a_proxy =
+            "web: {listen: '127.0.0.1:6969'}\nnotify: {dashboard_url: 'https://cameras.example.org/'}\nstreams: []";
+        assert_eq!(urls(behind_a_proxy), ["https://cameras.example.org/"]);
         let alone = Addresses { of_interfaces: Vec::new(), announced: None };
         assert_eq!(alone.urls(&config("streams: []")), ["http://localhost:6969/"]);
     }

@@ -115,7 +115,9 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Problem> {
                 "no such file; create it (the commented default file is a start) or name another with --config".into()
             }
             io::ErrorKind::PermissionDenied => {
-                "permission denied; give the service's user the right to read it (chgrp streampulse, chmod 640)".into()
+                "permission denied; run this with sudo. The service's own user needs the right to read it (chgrp streampulse, \
+                 chmod 640)"
+                    .into()
             }
             io::ErrorKind::IsADirectory => "is a directory; name the file in it with --config".into(),
             _ => format!("cannot be read: {error}; check the disk and the mount"),

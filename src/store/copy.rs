@@ -3,10 +3,11 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::{Access, access};
 
 use super::migrations::MIGRATIONS;
 use super::schema::APPLICATION_ID;
@@ -41,6 +42,14 @@ pub fn is_held(state_dir: &Path) -> Result<bool, StoreError> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(StoreError::from_io(state_dir, &error)),
     }
+}
+
+/// Where something large may lie for a while: `TMPDIR`, else `/var/tmp`, as `/tmp` is memory on Debian 13. In a container
+/// whose root cannot be written to, `/tmp`.
+pub fn scratch() -> PathBuf {
+    let named = std::env::var_os("TMPDIR").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let on_disk = || Some(PathBuf::from("/var/tmp")).filter(|path| access(path, Access::WRITE_OK).is_ok());
+    named.or_else(on_disk).unwrap_or_else(std::env::temp_dir)
 }
 
 /// Writes the database as it is at one moment to a new file (0600), without its free pages, and gives its

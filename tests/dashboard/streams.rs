@@ -177,7 +177,8 @@ async fn the_past_of_a_stream_is_shown_and_taken_away_as_a_file() {
     browser.region("Availability").text("Down").seen().await;
     simulator.set_fault("Gate", None).await.expect("healed");
     browser.region("Availability").text("Up").seen().await;
-    let some_up = "return [...document.querySelectorAll('.figures b')].some((share) => parseFloat(share.innerText) > 0)";
+    let some_up =
+        "return [...document.querySelectorAll('.figures b')].some((share) => parseFloat(share.innerText) > 0)";
     browser.until("the share that it was up", some_up, &[]).await;
     browser.region("Time to a picture").pictures().seen().await;
     browser.region("Heartbeats").row("Fine").seen().await;

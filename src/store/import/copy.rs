@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use super::super::copy::scratch;
 use super::error::ImportError;
 use super::original::beside;
 
@@ -15,10 +16,10 @@ pub(super) struct Copy(PathBuf);
 impl Copy {
     /// Copies the file and its log into a new directory. Not `-shm`: SQLite makes it anew from the log.
     pub(super) fn of(path: &Path) -> Result<Self, ImportError> {
-        let failed =
-            |error: std::io::Error| ImportError::NoCopy { dir: std::env::temp_dir(), detail: error.to_string() };
+        let scratch = scratch();
+        let failed = |error: std::io::Error| ImportError::NoCopy { dir: scratch.clone(), detail: error.to_string() };
         let number = getrandom::u64().map_err(|error| failed(std::io::Error::other(error)))?;
-        let dir = std::env::temp_dir().join(format!("streampulse-import-{number:016x}"));
+        let dir = scratch.join(format!("streampulse-import-{number:016x}"));
         DirBuilder::new().mode(0o700).create(&dir).map_err(failed)?;
         let copy = Self(dir);
         for ending in ["", "-wal", "-journal"] {
