@@ -165,7 +165,8 @@ impl Broker {
     }
 }
 
-fn free_ports(count: usize) -> Vec<u16> {
+/// Ports that nobody listens at; somebody may take one meanwhile.
+pub fn free_ports(count: usize) -> Vec<u16> {
     let taken: Vec<_> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
     taken.iter().map(|listener| listener.local_addr().expect("an address").port()).collect()
 }

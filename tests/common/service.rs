@@ -171,7 +171,7 @@ impl Log {
     }
 
     /// Waits for what `find` finds; `None` when the log ends without it.
-    pub(super) fn find<T>(&self, find: impl Fn(&str) -> Option<T>) -> Option<T> {
+    pub fn find<T>(&self, find: impl Fn(&str) -> Option<T>) -> Option<T> {
         let begun = Instant::now();
         let mut lines = self.0.0.lock().expect("log");
         loop {
@@ -189,14 +189,14 @@ impl Log {
 }
 
 /// A program that runs. Dropping it kills it.
-pub(super) struct Process {
-    pub(super) child: Child,
-    pub(super) log: Log,
+pub struct Process {
+    pub child: Child,
+    pub log: Log,
     reader: Option<JoinHandle<()>>,
 }
 
 impl Process {
-    pub(super) fn spawn(mut command: Command) -> Self {
+    pub fn spawn(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("start the program");
         let stderr = child.stderr.take().expect("standard error");
         let log = Log::default();
@@ -214,7 +214,7 @@ impl Process {
     }
 
     /// SIGTERM, and its end.
-    pub(super) fn end(mut self) {
+    pub fn end(mut self) {
         let pid = rustix::process::Pid::from_raw(self.child.id() as i32).expect("a process id");
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("signal");
         self.wait();
