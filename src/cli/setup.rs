@@ -282,7 +282,7 @@ mod tests {
         assert_eq!(urls("web: {listen: '192.0.2.7:80'}\nstreams: []"), ["http://192.0.2.7:80/"]);
         let behind_a_proxy =
             "web: {listen: '127.0.0.1:6969'}\nnotify: {dashboard_url: 'https://cameras.example.org/'}\nstreams: []";
-        assert_eq!(urls(behind_a_proxy), ["https://cameras.example.org/"]);
+        assert_eq!(urls(behind_a_proxy), ["https://cameras.example.org"]);
         let alone = Addresses { of_interfaces: Vec::new(), announced: None };
         assert_eq!(alone.urls(&config("streams: []")), ["http://localhost:6969/"]);
     }
