@@ -214,6 +214,15 @@ impl Store {
         .await
     }
 
+    /// For a look while a service holds the directory; the lock is never taken.
+    ///
+    /// # Errors
+    /// [`StoreError`] when there is no database of this version.
+    pub async fn open_of_running(state_dir: &Path) -> Result<Self, StoreError> {
+        let dir = state_dir.to_owned();
+        Self::with(move || schema::open_beside(&dir)).await
+    }
+
     async fn with(
         open: impl FnOnce() -> Result<schema::Opened, StoreError> + Send + 'static,
     ) -> Result<Self, StoreError> {

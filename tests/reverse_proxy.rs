@@ -14,12 +14,20 @@ use streampulse::simulator::{SimulatedCamera, Simulator, SimulatorOptions, clips
 const JSON: &str = "Content-Type: application/json";
 const NAME: &str = "cameras.example.org";
 
-/// A proxy that runs. Dropping it kills it, and what it has started.
+/// A proxy that runs. Dropping it ends it in order: a worker of nginx would outlive a kill.
 struct Proxy {
     ports: Vec<u16>,
     authority: Authority,
-    _process: Process,
+    process: Option<Process>,
     _directory: tempfile::TempDir,
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.end();
+        }
+    }
 }
 
 /// The sample, with each of these texts in it replaced.
@@ -46,7 +54,7 @@ impl Proxy {
             let log = process.log.text();
             assert!(runs.is_some() || log.contains("in use"), "the proxy does not start:\n{log}");
             if runs.is_some() {
-                return Self { ports, authority, _process: process, _directory: directory };
+                return Self { ports, authority, process: Some(process), _directory: directory };
             }
         }
     }
@@ -113,7 +121,17 @@ impl Proxy {
     /// curl, which takes the proxy's certificate for the name that it has, and prints what comes.
     fn curl(&self, path: &str) -> Command {
         let mut command = Command::new("curl");
-        command.args(["-sS", "-N", "--max-time", "60", "--resolve", &format!("{NAME}:{}:127.0.0.1", self.ports[1])]);
+        command.args([
+            "-q",
+            "--noproxy",
+            "*",
+            "-sS",
+            "-N",
+            "--max-time",
+            "60",
+            "--resolve",
+            &format!("{NAME}:{}:127.0.0.1", self.ports[1]),
+        ]);
         command.arg("--cacert").arg(self.authority.file()).arg(format!("https://{NAME}:{}{path}", self.ports[1]));
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -200,6 +218,9 @@ async fn the_sample_for_nginx_works() {
     works_behind(&proxy, &service);
     let plain = format!("http://127.0.0.1:{}/streams?q=1", proxy.ports[0]);
     let moved = said(Command::new("curl").args([
+        "-q",
+        "--noproxy",
+        "*",
         "-sS",
         "-o",
         "/dev/null",

@@ -1,6 +1,7 @@
 //! `streampulse setup`: what a person needs who has just installed it, or comes back after a year.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -24,12 +25,13 @@ pub async fn run(config_file: &Path, wait: Duration) -> u8 {
                 say(&told(config_file, &config, &Addresses::of_this_machine(), &known));
                 return 0;
             }
+            Err(NotYet::Wrong(message, code)) => return complain(&message, code),
             Err(_) if begun.elapsed() < wait => tokio::time::sleep(AGAIN).await,
-            Err((message, EX_UNAVAILABLE)) => {
-                say(&message);
+            Err(NotYet::DoesNotRun) => {
+                say(&does_not_run(config_file, Machine::this()));
                 return EX_UNAVAILABLE;
             }
-            Err((message, code)) => return complain(&message, code),
+            Err(NotYet::Missing(message, code)) => return complain(&message, code),
         }
     }
 }
@@ -43,30 +45,46 @@ struct Known {
     states: Vec<Health>,
 }
 
-async fn look(config_file: &Path) -> Result<(Config, Known), (String, u8)> {
+/// Why there is nothing to say.
+enum NotYet {
+    /// No service holds the state directory, or it has only begun.
+    DoesNotRun,
+    /// Something that a service makes when it starts.
+    Missing(String, u8),
+    /// Something that does not pass by itself.
+    Wrong(String, u8),
+}
+
+async fn look(config_file: &Path) -> Result<(Config, Known), NotYet> {
     let config = match crate::config::load_with(config_file, &Overrides::from_env()) {
         Ok(loaded) => loaded.config,
-        Err(problems) if File::open(config_file).is_err() => return Err((problems.to_string(), EX_CONFIG)),
         Err(problems) => {
-            let next = format!("correct it, then: {}", Machine::this().restart());
-            return Err((format!("{problems}\n  next: {next}"), EX_CONFIG));
+            return Err(match File::open(config_file) {
+                Err(error) if error.kind() == ErrorKind::NotFound => NotYet::Missing(problems.to_string(), EX_CONFIG),
+                Err(_) => NotYet::Wrong(problems.to_string(), EX_CONFIG),
+                Ok(_) => {
+                    let next = format!("correct it, then: {}", Machine::this().restart());
+                    NotYet::Wrong(format!("{problems}\n  next: {next}"), EX_CONFIG)
+                }
+            });
         }
     };
     let state_dir = &config.storage.path;
-    let failed = |error: StoreError| (state::told(&error), error.exit_code());
-    if !is_held(state_dir).map_err(failed)? {
-        return Err((does_not_run(config_file, Machine::this()), EX_UNAVAILABLE));
+    let failed = |error: StoreError| NotYet::Missing(state::told(&error), error.exit_code());
+    let runs = || is_held(state_dir).map_err(|error| NotYet::Wrong(state::told(&error), error.exit_code()));
+    if !runs()? {
+        return Err(NotYet::DoesNotRun);
     }
-    let store = Store::open_beside(state_dir).await.map_err(failed)?;
+    let store = Store::open_of_running(state_dir).await.map_err(failed)?;
     let (users, remembered) = (store.users().await, store.load_memory().await);
     store.close().await;
-    // It starts. The first password is there before its account is.
-    if users.map_err(failed)?.is_empty() {
-        return Err((does_not_run(config_file, Machine::this()), EX_UNAVAILABLE));
+    // It starts, or has ended meanwhile. The first password is there before its account is.
+    if users.map_err(failed)?.is_empty() || !runs()? {
+        return Err(NotYet::DoesNotRun);
     }
     let password = initial_password(state_dir).map_err(|error| {
         let told = format!("{}: the first password cannot be read: {error}; run this with sudo", state_dir.display());
-        (told, EX_NOINPUT)
+        NotYet::Wrong(told, EX_NOINPUT)
     })?;
     let remembered = remembered.map_err(failed)?;
     let state = |id| remembered.get(id).map_or(Health::Unknown, |one| one.state.health);

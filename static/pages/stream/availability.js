@@ -5,14 +5,15 @@ import { get, streamPath } from "../../lib/api.js";
 import { dateTime, duration, percent, shortDateTime } from "../../lib/format.js";
 import { useAsked } from "../../lib/hooks.js";
 import { t } from "../../lib/language.js";
+import { live } from "../../lib/live.js";
 import { Waiting } from "../../parts/feedback.js";
 import { State } from "../../parts/state.js";
 
 const WINDOWS = ["24h", "7d", "30d", "365d"];
 const AGAIN_MS = 60_000;
-// While a stream is new, a minute is most of what there is to show.
-const NEW_SECONDS = 120;
-const AGAIN_WHILE_NEW_MS = 5_000;
+// After a change a minute is most of what there is to show, and the figures of the windows come some seconds after it.
+const CHANGED_SECONDS = 120;
+const AGAIN_AFTER_CHANGE_MS = 5_000;
 const STATES = ["up", "degraded", "down", "unknown", "maintenance"];
 
 // Seconds in any state.
@@ -24,13 +25,13 @@ export function Availability({ id, since }) {
   return useMemo(() => html`<${Shown} id=${id} since=${since} />`, [id, since]);
 }
 
-/** Asks again now and then, and when the state changes. */
-function useFresh({ data, reload }, seconds, since) {
-  const isNew = data !== undefined && watched({ seconds }) < NEW_SECONDS;
+/** Asks again now and then, and more often for a while when the state has changed. */
+function useFresh({ reload }, since) {
+  const hasChanged = live.secondsSince(since) < CHANGED_SECONDS;
   useEffect(() => {
-    const again = setInterval(reload, isNew ? AGAIN_WHILE_NEW_MS : AGAIN_MS);
+    const again = setInterval(reload, hasChanged ? AGAIN_AFTER_CHANGE_MS : AGAIN_MS);
     return () => clearInterval(again);
-  }, [reload, isNew]);
+  }, [reload, hasChanged]);
   const before = useRef(since);
   useEffect(() => {
     if (before.current !== since) reload();
@@ -41,7 +42,7 @@ function useFresh({ data, reload }, seconds, since) {
 function Shown({ id, since }) {
   const [chosen, setChosen] = useState("24h");
   const asked = useAsked(() => Promise.all(WINDOWS.map((window) => get(streamPath(id, `/availability?window=${window}`)))), [id]);
-  useFresh(asked, asked.data?.[0].seconds, since);
+  useFresh(asked, since);
   return html`<section class="box" aria-labelledby="availability">
     <h2 id="availability">${t.stream.availability}</h2>
     <${Waiting} asked=${asked} />
@@ -58,7 +59,7 @@ function Shown({ id, since }) {
 /** The stretches in each state, as a bar, with what they come to under it. */
 function Timeline({ id, since, window }) {
   const asked = useAsked(() => get(streamPath(id, `/availability?window=${window}&spans=1`)), [id, window]);
-  useFresh(asked, asked.data?.seconds, since);
+  useFresh(asked, since);
   if (!asked.data) return html`<${Waiting} asked=${asked} />`;
   const { from, to, spans, seconds } = asked.data;
   const begin = Date.parse(from);
