@@ -69,21 +69,20 @@ function options(uPlot, element, { from, to, zone, zoom }) {
 /** `series` is `{x, ok, failed}`; `from` and `to` are milliseconds; `zoom(from, to)` is called for what was dragged over. */
 export function Chart({ label, series, from, to, zone, zoom }) {
   const place = useRef(null);
+  const drawn = useRef(null);
   const [error, setError] = useState(null);
   const [look, setLook] = useState(0);
-  // Another theme, another size: drawn anew.
+  // Another theme: drawn anew. Another size: in the next frame, as its height may change what is observed.
   useEffect(() => {
     const again = () => setLook((n) => n + 1);
     const dark = matchMedia("(prefers-color-scheme: dark)");
     dark.addEventListener("change", again);
     const theme = new MutationObserver(again);
     theme.observe(document.documentElement, { attributeFilter: ["data-theme"] });
-    let width = place.current.clientWidth;
-    const size = new ResizeObserver(([entry]) => {
-      if (Math.round(entry.contentRect.width) === width) return;
-      width = Math.round(entry.contentRect.width);
-      again();
-    });
+    const size = new ResizeObserver(() => requestAnimationFrame(() => {
+      const width = place.current?.clientWidth;
+      if (width && drawn.current && drawn.current.width !== width) drawn.current.setSize({ width, height: HEIGHT_PX });
+    }));
     size.observe(place.current);
     return () => {
       dark.removeEventListener("change", again);
@@ -92,16 +91,16 @@ export function Chart({ label, series, from, to, zone, zoom }) {
     };
   }, []);
   useEffect(() => {
-    let chart = null;
     let gone = false;
     load().then((uPlot) => {
       if (gone) return;
       setError(null);
-      chart = new uPlot(options(uPlot, place.current, { from, to, zone, zoom }), [series.x, series.ok, series.failed], place.current);
+      drawn.current = new uPlot(options(uPlot, place.current, { from, to, zone, zoom }), [series.x, series.ok, series.failed], place.current);
     }, (problem) => gone || setError(problem));
     return () => {
       gone = true;
-      chart?.destroy();
+      drawn.current?.destroy();
+      drawn.current = null;
     };
   }, [series, look]);
   return html`<div class="chart" role="img" aria-label=${label}><div ref=${place}></div></div>

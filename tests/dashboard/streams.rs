@@ -3,7 +3,7 @@
 use streampulse::simulator::{Fault, clips};
 
 use super::*;
-use crate::browser::Finds as _;
+use crate::browser::{DESK, Finds as _, PHONE};
 use crate::common::service::PATIENCE;
 
 /// The page leaves a mark on itself, which a reload would take away.
@@ -166,7 +166,7 @@ async fn the_past_of_a_stream_is_shown_and_taken_away_as_a_file() {
     let site = Site::new(&format!("{OFTEN}{}", config_text(&simulator)));
     let service = site.start();
     simulator.set_fault("Gate", Some(Fault::ConnectionRefused)).await.expect("broken");
-    let browser = signed_in(&service).await;
+    let mut browser = signed_in(&service).await;
     browser.status("1 down").seen().await;
     // What comes of a change is seen because of it, not because a minute has passed.
     let no_minutes = "const plain = window.setInterval; \
@@ -181,6 +181,15 @@ async fn the_past_of_a_stream_is_shown_and_taken_away_as_a_file() {
         "return [...document.querySelectorAll('.figures b')].some((share) => parseFloat(share.innerText) > 0)";
     browser.until("the share that it was up", some_up, &[]).await;
     browser.region("Time to a picture").pictures().seen().await;
+    let as_wide = "const chart = document.querySelector('.chart .uplot'); \
+                   return chart && chart.offsetWidth === chart.parentElement.clientWidth";
+    for size in [PHONE, DESK] {
+        browser.size(size).await;
+        browser.until("a chart as wide as its place", as_wide, &[]).await;
+    }
+    // As it is for a moment when a phone is turned.
+    browser.run("document.querySelector('.chart .uplot').style.width = '5000px'", &[]).await;
+    browser.fits().await;
     browser.region("Heartbeats").row("Fine").seen().await;
     browser.until("a second heartbeat", "return document.querySelectorAll('.history tbody tr').length > 1", &[]).await;
     browser.region("Heartbeats").link("All as CSV").click().await;
