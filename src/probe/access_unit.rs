@@ -8,19 +8,20 @@ pub fn h264_is_keyframe(annex_b: &[u8]) -> bool {
     for unit in nal_units(annex_b) {
         match unit.first().map(|header| header & 0x1f) {
             Some(5) => slices += 1,
-            Some(1 | 2) => {
-                // slice_header(): first_mb_in_slice ue(v), slice_type ue(v); 2 and 7 are I, 4 and 9 are SI.
-                let mut bits = Bits::new(&unit[1..]);
-                let slice_type = bits.unsigned_exp_golomb().and_then(|_| bits.unsigned_exp_golomb());
-                if !matches!(slice_type, Some(2 | 4 | 7 | 9)) {
-                    return false;
-                }
-                slices += 1;
-            }
+            Some(1 | 2) if h264_slice_is_intra(&unit[1..]) != Some(true) => return false,
+            Some(1 | 2) => slices += 1,
             _ => {}
         }
     }
     slices > 0
+}
+
+/// Whether the slice whose header begins here needs no other picture: `first_mb_in_slice` ue(v), then `slice_type` ue(v), of
+/// which 2 and 7 are I, 4 and 9 are SI (ITU-T H.264 section 7.3.3 and table 7-6). `None` when it is cut short.
+pub fn h264_slice_is_intra(slice_header: &[u8]) -> Option<bool> {
+    let mut bits = Bits::new(slice_header);
+    bits.unsigned_exp_golomb()?;
+    Some(matches!(bits.unsigned_exp_golomb()?, 2 | 4 | 7 | 9))
 }
 
 /// True when the H.265 access unit (Annex B) is an intra random access point (ITU-T H.265 table 7-1, types 16 to 21).

@@ -1,7 +1,7 @@
 //! The pipelines of a probe, and the only place that names GStreamer.
 //!
 //! [`receive`] opens the camera and ends at the first whole keyframe: `rtsp` or `http` build the source, `watch` sees
-//! what happens, `overheard` takes down what is said. `authority` judges certificates, `relay` is the TLS of `http`. [`decode`] turns that keyframe into a
+//! what happens, `overheard` takes down what is said, `gate` holds back what comes before a keyframe. `authority` judges certificates, `relay` is the TLS of `http`. [`decode`] turns that keyframe into a
 //! picture in a slot that is kept warm, [`jpeg`] encodes it. [`preview`] stays for more than one. [`hardware`] finds decoders, [`self_test`] says what they are
 //! worth.
 
@@ -12,6 +12,7 @@ pub mod decode;
 mod dial;
 pub mod elements;
 mod first_boundary;
+mod gate;
 pub mod hardware;
 mod http;
 pub mod jpeg;

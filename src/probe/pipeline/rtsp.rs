@@ -9,6 +9,7 @@ use gstreamer as gst;
 
 use super::authority;
 use super::elements::{make, set_if_there};
+use super::gate;
 use super::overheard::Ear;
 use super::receive::{MAX_LOCATION_CHARACTERS, add_tail};
 use super::source_log;
@@ -134,6 +135,8 @@ pub fn build(
             let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
             match video_codec(&caps) {
                 Some(Ok(codec)) => {
+                    // First: what it holds back is gathered by nobody.
+                    gate::close_until_keyframe(pad, codec, &watch);
                     watch.bound_unit(pad);
                     add_tail(&pipeline, pad, depayloader(codec), codec, &watch);
                 }

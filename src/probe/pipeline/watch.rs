@@ -97,7 +97,7 @@ const MAX_UNIT_BYTES: u64 = 16 * 1024 * 1024;
 const RTP_TIMES: usize = 8;
 
 /// The time stamp of an RTP packet (RFC 3550 section 5.1), `None` when it is none.
-fn rtp_time(packet: &[u8]) -> Option<u32> {
+pub(super) fn rtp_time(packet: &[u8]) -> Option<u32> {
     let header: &[u8; 12] = packet.first_chunk()?;
     let [first, _, _, _, a, b, c, d, ..] = *header;
     (first >> 6 == 2).then(|| u32::from_be_bytes([a, b, c, d]))
@@ -262,15 +262,20 @@ impl Watch {
                     watch.saw(Seen::Ended(CUT_OFF));
                 }
             }
-            watch.note_rtp_time(info);
-            let now_ms = watch.started.elapsed().as_millis() as u64;
-            if watch.last_media_ms.swap(now_ms.max(1), Ordering::Relaxed) == 0 {
-                watch.transcript.note("media arrive");
-                watch.transcript.close();
-                watch.saw(Seen::Begins(Stage::Keyframe));
-            }
+            watch.saw_media(info);
             gst::PadProbeReturn::Ok
         });
+    }
+
+    /// Media came, whatever becomes of it.
+    pub fn saw_media(&self, info: &gst::PadProbeInfo<'_>) {
+        self.note_rtp_time(info);
+        let now_ms = self.started.elapsed().as_millis() as u64;
+        if self.last_media_ms.swap(now_ms.max(1), Ordering::Relaxed) == 0 {
+            self.transcript.note("media arrive");
+            self.transcript.close();
+            self.saw(Seen::Begins(Stage::Keyframe));
+        }
     }
 
     /// Remembers the RTP time of the picture that a packet belongs to. HTTP has no RTP packets, and nothing happens.

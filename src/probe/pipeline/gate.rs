@@ -1,0 +1,283 @@
+//! What is not unpacked: the pictures before the first keyframe. A camera that is joined anywhere sends up to some seconds
+//! of delta frames first; gathering them, parsing them and looking at them is most of the work of receiving, and nobody
+//! wants them.
+//!
+//! The gate looks at the first bytes of each RTP packet. It lets parameter sets pass, and opens for good with the first
+//! slice that may be a keyframe's, or with anything that it does not know: opening too early costs time and nothing else.
+//! Whether the access unit is a keyframe is still decided when all of it is there.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gst::prelude::*;
+use gstreamer as gst;
+
+use super::watch::{Watch, rtp_time};
+use crate::model::Codec;
+use crate::probe::access_unit::h264_slice_is_intra;
+
+/// What a packet is worth before there was a keyframe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Worth {
+    /// Not needed by anything: a delimiter, what goes on with something that was held back.
+    Nothing,
+    /// A slice of a picture that needs another one.
+    Delta,
+    /// Needed by the keyframe.
+    Parameters,
+    /// The beginning of an intra slice, of which a picture that needs others may have some.
+    Intra,
+    /// The beginning of a keyframe, or unknown.
+    Keyframe,
+}
+
+/// Puts a gate on the pad that gives RTP packets. What it holds back is still counted as media.
+pub fn close_until_keyframe(pad: &gst::Pad, codec: Codec, watch: &Arc<Watch>) {
+    if codec == Codec::Mjpeg {
+        return;
+    }
+    let (watch, gate) = (watch.clone(), Mutex::new(Gate::of(codec)));
+    pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, info| {
+        let mut gate = gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut see = |buffer: &gst::BufferRef| buffer.map_readable().map_or(Passage::Open, |packet| gate.see(&packet));
+        let passage = match info.buffer_list() {
+            Some(list) => list.iter().map(see).max().unwrap_or(Passage::Open),
+            None => info.buffer().map_or(Passage::Open, |buffer| see(buffer)),
+        };
+        match passage {
+            Passage::Held => {
+                watch.saw_media(info);
+                gst::PadProbeReturn::Drop
+            }
+            Passage::Let => gst::PadProbeReturn::Ok,
+            Passage::Open => gst::PadProbeReturn::Remove,
+        }
+    });
+}
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Passage {
+    /// It is dropped.
+    Held,
+    /// It passes, and those behind it are looked at.
+    Let,
+    /// It passes, and all that come.
+    Open,
+}
+
+/// What it knows of the packets so far.
+struct Gate {
+    codec: Codec,
+    /// RTP time of the newest picture that needs another one: no slice of it begins a keyframe.
+    delta_time: Option<u32>,
+}
+
+impl Gate {
+    fn of(codec: Codec) -> Self {
+        Self { codec, delta_time: None }
+    }
+
+    fn see(&mut self, packet: &[u8]) -> Passage {
+        let worth = payload(packet).and_then(|payload| match self.codec {
+            Codec::H264 => h264(payload),
+            Codec::H265 => h265(payload),
+            Codec::Mjpeg => None,
+        });
+        let time = rtp_time(packet);
+        match worth.unwrap_or(Worth::Keyframe) {
+            Worth::Nothing => Passage::Held,
+            Worth::Delta => {
+                self.delta_time = time;
+                Passage::Held
+            }
+            Worth::Parameters => Passage::Let,
+            Worth::Intra if time.is_some() && time == self.delta_time => Passage::Held,
+            Worth::Intra | Worth::Keyframe => Passage::Open,
+        }
+    }
+}
+
+/// What comes behind header, contributing sources and extension (RFC 3550 sections 5.1 and 5.3.1).
+fn payload(packet: &[u8]) -> Option<&[u8]> {
+    const FIXED_BYTES: usize = 12;
+    let first = *packet.first()?;
+    let mut begin = FIXED_BYTES + 4 * usize::from(first & 0x0f);
+    if first & 0x10 != 0 {
+        let words = packet.get(begin + 2..begin + 4)?;
+        begin += 4 + 4 * usize::from(u16::from_be_bytes([words[0], words[1]]));
+    }
+    packet.get(begin..)
+}
+
+/// RFC 6184 section 5.2; `None` when it is not known.
+fn h264(payload: &[u8]) -> Option<Worth> {
+    const STAP_A: u8 = 24;
+    const FU_A: u8 = 28;
+    match payload.first()? & 0x1f {
+        STAP_A => aggregated(&payload[1..])?.iter().map(|unit| h264_unit(unit[0] & 0x1f, &unit[1..])).max(),
+        FU_A => fragment(*payload.get(1)?, 0x1f, |kind| h264_unit(kind, &payload[2..])),
+        kind => whole(payload, h264_unit(kind, &payload[1..])),
+    }
+}
+
+/// ITU-T H.264 table 7-1; `body` is what follows the unit's header.
+fn h264_unit(kind: u8, body: &[u8]) -> Worth {
+    match kind {
+        1 => match h264_slice_is_intra(body) {
+            Some(false) => Worth::Delta,
+            Some(true) => Worth::Intra,
+            None => Worth::Keyframe,
+        },
+        // Supplemental information, access unit delimiter, filler.
+        6 | 9 | 12 => Worth::Nothing,
+        // Parameter sets.
+        7 | 8 | 13 | 15 => Worth::Parameters,
+        _ => Worth::Keyframe,
+    }
+}
+
+/// RFC 7798 section 4.4; `None` when it is not known.
+fn h265(payload: &[u8]) -> Option<Worth> {
+    const AGGREGATION: u8 = 48;
+    const FRAGMENTATION: u8 = 49;
+    match (payload.first()? >> 1) & 0x3f {
+        AGGREGATION => aggregated(payload.get(2..)?)?.iter().map(|unit| h265_unit((unit[0] >> 1) & 0x3f)).max(),
+        FRAGMENTATION => fragment(*payload.get(2)?, 0x3f, h265_unit),
+        kind => whole(payload, h265_unit(kind)),
+    }
+}
+
+/// ITU-T H.265 table 7-1.
+fn h265_unit(kind: u8) -> Worth {
+    match kind {
+        0..=15 => Worth::Delta,
+        // Access unit delimiter, filler, supplemental information.
+        35 | 38 | 39 | 40 => Worth::Nothing,
+        // Parameter sets.
+        32..=34 => Worth::Parameters,
+        _ => Worth::Keyframe,
+    }
+}
+
+/// A part of a unit, by the header that says which (S bit, and the unit's type). One that begins anything but a slice is
+/// more than it seems: some senders put a whole picture, start codes and all, into one unit.
+fn fragment(header: u8, kinds: u8, unit: impl Fn(u8) -> Worth) -> Option<Worth> {
+    if header & 0x80 == 0 {
+        // Goes on with what was held back, or with what was missed.
+        return Some(Worth::Nothing);
+    }
+    match unit(header & kinds) {
+        worth @ (Worth::Delta | Worth::Intra) => Some(worth),
+        _ => Some(Worth::Keyframe),
+    }
+}
+
+/// One unit in one packet, if it is one.
+fn whole(payload: &[u8], worth: Worth) -> Option<Worth> {
+    let is_more = worth != Worth::Delta && payload.windows(3).any(|bytes| bytes == [0, 0, 1]);
+    (!is_more).then_some(worth)
+}
+
+/// The units of an aggregation packet, each behind its size in two bytes and none of them empty.
+fn aggregated(mut rest: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut units = Vec::new();
+    while !rest.is_empty() {
+        let size = usize::from(u16::from_be_bytes(*rest.first_chunk()?));
+        units.push(rest.get(2..2 + size).filter(|unit| !unit.is_empty())?);
+        rest = &rest[2 + size..];
+    }
+    Some(units)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // first_mb_in_slice 0 = `1`; slice_type 7 (I) = `0001000`; 5 (P) = `00110`.
+    const I: u8 = 0b1000_1000;
+    const P: u8 = 0b1001_1000;
+
+    fn packet(time: u8, payload: &[u8]) -> Vec<u8> {
+        [&[0x80, 96, 0, 1, 0, 0, 0, time, 0, 0, 0, 0][..], payload].concat()
+    }
+
+    fn of_h264(payload: &[u8]) -> Passage {
+        Gate::of(Codec::H264).see(&packet(1, payload))
+    }
+
+    fn of_h265(payload: &[u8]) -> Passage {
+        Gate::of(Codec::H265).see(&packet(1, payload))
+    }
+
+    #[test]
+    fn delta_slices_of_h264_are_held_back() {
+        assert_eq!(of_h264(&[0x41, P]), Passage::Held);
+        assert_eq!(of_h264(&[0x41, I]), Passage::Open, "an I slice, as open GOPs have it");
+        assert_eq!(of_h264(&[0x65, I]), Passage::Open);
+        assert_eq!(of_h264(&[0x67, 0x42]), Passage::Let);
+        assert_eq!(of_h264(&[0x68, 0]), Passage::Let);
+        assert_eq!(of_h264(&[0x06, 5]), Passage::Held, "supplemental information");
+        assert_eq!(of_h264(&[0x09, 0x10]), Passage::Held, "a delimiter");
+        assert_eq!(of_h264(&[0x42, P]), Passage::Open, "a partition, which nobody sends");
+        assert_eq!(of_h264(&[0x41]), Passage::Open, "too short to know");
+        assert_eq!(of_h264(&[0x67, 0x42, 0, 0, 1, 0x65, I]), Passage::Open, "a whole picture in one unit");
+    }
+
+    #[test]
+    fn an_intra_slice_of_a_delta_picture_opens_nothing() {
+        let mut gate = Gate::of(Codec::H264);
+        assert_eq!(gate.see(&packet(1, &[0x41, P])), Passage::Held);
+        assert_eq!(gate.see(&packet(1, &[0x41, I])), Passage::Held, "or it would be all there is of its picture");
+        assert_eq!(gate.see(&packet(2, &[0x41, I])), Passage::Open);
+        let mut gate = Gate::of(Codec::H264);
+        assert_eq!(gate.see(&packet(1, &[0x41, P])), Passage::Held);
+        assert_eq!(gate.see(&packet(1, &[0x65, I])), Passage::Open, "for a camera whose clock stands still");
+    }
+
+    #[test]
+    fn fragments_of_h264_are_worth_what_their_first_one_is() {
+        assert_eq!(of_h264(&[0x5c, 0x81, P]), Passage::Held);
+        assert_eq!(of_h264(&[0x5c, 0x81, I]), Passage::Open);
+        assert_eq!(of_h264(&[0x7c, 0x85, I]), Passage::Open);
+        assert_eq!(of_h264(&[0x7c, 0x05, I]), Passage::Held, "its beginning was missed");
+        assert_eq!(of_h264(&[0x5c, 0x41, 0]), Passage::Held);
+        assert_eq!(of_h264(&[0x7c, 0x87, 0x42]), Passage::Open, "no parameter set is so long");
+        assert_eq!(of_h264(&[0x7c, 0x89, 0x10]), Passage::Open, "no delimiter either");
+    }
+
+    #[test]
+    fn an_aggregate_is_worth_the_most_of_its_units() {
+        let aggregate = |units: &[&[u8]]| {
+            let parts = units.iter().map(|unit| [&[0, unit.len() as u8][..], unit].concat());
+            [vec![0x78], parts.collect::<Vec<_>>().concat()].concat()
+        };
+        assert_eq!(of_h264(&aggregate(&[&[9, 0x10], &[0x41, P]])), Passage::Held);
+        assert_eq!(of_h264(&aggregate(&[&[9, 0x10], &[0x67, 1], &[0x68, 1]])), Passage::Let);
+        assert_eq!(of_h264(&aggregate(&[&[0x67, 1], &[0x65, I]])), Passage::Open);
+        assert_eq!(of_h264(&[0x78, 0, 9, 0x41]), Passage::Open, "cut short, so unknown");
+        assert_eq!(of_h265(&[0x60, 1, 0, 3, 1 << 1, 1, 0x80]), Passage::Held);
+        assert_eq!(of_h265(&[0x60, 1, 0, 3, 33 << 1, 1, 0x80]), Passage::Let);
+    }
+
+    #[test]
+    fn h265_by_the_types_of_its_units() {
+        assert_eq!(of_h265(&[1 << 1, 1, 0x80]), Passage::Held);
+        assert_eq!(of_h265(&[19 << 1, 1, 0x80]), Passage::Open);
+        assert_eq!(of_h265(&[21 << 1, 1, 0x80]), Passage::Open);
+        assert_eq!(of_h265(&[32 << 1, 1, 0x80]), Passage::Let);
+        assert_eq!(of_h265(&[39 << 1, 1, 0x80]), Passage::Held);
+        assert_eq!(of_h265(&[49 << 1, 1, 0x80 | 1, 0]), Passage::Held);
+        assert_eq!(of_h265(&[49 << 1, 1, 0x80 | 20, 0]), Passage::Open);
+        assert_eq!(of_h265(&[49 << 1, 1, 20, 0]), Passage::Held);
+    }
+
+    #[test]
+    fn contributing_sources_and_extensions_lie_before_the_payload() {
+        let mut extended = packet(1, &[]);
+        extended[0] |= 0x12;
+        extended.extend([9; 8]);
+        extended.extend([0xbe, 0xde, 0, 1, 7, 7, 7, 7, 0x41, P]);
+        assert_eq!(Gate::of(Codec::H264).see(&extended), Passage::Held);
+        assert_eq!(Gate::of(Codec::H264).see(&extended[..22]), Passage::Open, "cut short, so unknown");
+    }
+}
