@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Both install what is missing on Debian and Raspberry Pi OS.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build deb deb-arm64 package-test image test bench fuzz api-check lint fmt vendor
+.PHONY: help demo build deb deb-arm64 package-test image test bench soak fuzz api-check lint fmt vendor
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,8 +27,11 @@ image: ## a container image of this machine's architecture, by docker, podman or
 test: ## formatting, lints, documentation, dependencies, every test
 	@scripts/test
 
-bench: ## the figures, beside ffmpeg; ONLY=keyframe|mid-gop|faults|checks|history|fleet|hostile|api|dashboard|mqtt for one of them
+bench: ## the figures, beside ffmpeg; ONLY=keyframe|mid-gop|start|idle|thousand|faults|checks|history|fleet|hostile|api|dashboard|mqtt for one of them
 	@ONLY="$(ONLY)" scripts/bench
+
+soak: ## an hour of cameras that break, restarts and changes, and what must stay flat; MINUTES=60
+	@MINUTES="$(MINUTES)" SEED="$(SEED)" scripts/soak
 
 fuzz: ## what reads bytes of others, under random ones; SECONDS=600 in all
 	@SECONDS_TO_RUN="$(SECONDS)" scripts/fuzz

@@ -33,10 +33,15 @@ mod mqtt;
 mod photographs;
 #[path = "figures/picture.rs"]
 mod picture;
+#[path = "figures/report.rs"]
+mod report;
 #[path = "figures/service.rs"]
+#[allow(dead_code, reason = "the soak uses more of it")]
 mod service;
-#[path = "figures/thousand.rs"]
-mod thousand;
+#[path = "figures/watched.rs"]
+mod watched;
+#[path = "figures/whole.rs"]
+mod whole;
 
 fn main() {
     // cargo passes `--bench`; what is left is the name of a figure.
@@ -45,12 +50,26 @@ fn main() {
     let seconds = arguments.next().map_or(120, |text| text.parse().unwrap());
     let wanted = |name: &str| only.as_deref().is_none_or(|only| name == only);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    println!("{} {}\n", machine::describe(), SystemClock.now().strftime("%Y-%m-%d"));
+    let machine = format!("{} {}", machine::describe(), SystemClock.now().strftime("%Y-%m-%d"));
+    println!("{machine}\n");
+    let mut report = report::Report::default();
     if wanted("keyframe") {
-        runtime.block_on(picture::keyframe_first());
+        runtime.block_on(picture::keyframe_first(&mut report));
     }
     if wanted("mid-gop") {
-        runtime.block_on(picture::mid_gop());
+        runtime.block_on(picture::mid_gop(&mut report));
+    }
+    if wanted("start") {
+        runtime.block_on(whole::first_verdict(&mut report));
+    }
+    if wanted("idle") {
+        runtime.block_on(whole::idle(seconds, &mut report));
+    }
+    if wanted("thousand") {
+        runtime.block_on(whole::cameras(1_000, 15, seconds, &mut report));
+    }
+    if only.as_deref() == Some("two-thousand") {
+        runtime.block_on(whole::cameras(2_000, 15, seconds, &mut report));
     }
     if wanted("faults") {
         runtime.block_on(faults::verdicts());
@@ -60,7 +79,7 @@ fn main() {
     }
     if wanted("history") {
         let days = if only.is_some() && seconds != 120 { i64::try_from(seconds).unwrap() } else { 30 };
-        runtime.block_on(history::answers(days));
+        runtime.block_on(history::answers(days, &mut report));
     }
     if wanted("fleet") {
         runtime.block_on(fleet::hundred_cameras(seconds, 0, Start::Live));
@@ -77,4 +96,5 @@ fn main() {
     if wanted("hostile") {
         runtime.block_on(fleet::among_hostile(seconds));
     }
+    report.finish(&machine, only.is_none());
 }

@@ -14,7 +14,7 @@ use streampulse::simulator::{SimulatedCamera, Start, clips};
 
 use crate::machine::{cpu, family};
 use crate::service::Service;
-use crate::thousand::{CAMERAS, HEARTBEAT_SECONDS, Thousand};
+use crate::watched::{CAMERAS, Fleet, HEARTBEAT_SECONDS};
 
 const CLIENTS: usize = 100;
 const DRIBBLING: usize = 200;
@@ -24,7 +24,7 @@ const ADDRESSES: usize = 4;
 /// Requests a second and their latency, each for `seconds`, and what they do to the schedule.
 pub async fn under_load(seconds: u64) {
     let camera = |name| SimulatedCamera::rtsp(name, clips::pattern_h264()).start(Start::Live);
-    let thousand = Thousand::start(HEARTBEAT_SECONDS, camera).await;
+    let thousand = Fleet::start(HEARTBEAT_SECONDS, camera).await;
     let service = &thousand.service;
     let bytes = service.ask("/api/status").len();
     println!(

@@ -9,7 +9,7 @@ use streampulse::simulator::{Fault, SimulatedCamera, Start, clips};
 use crate::browser::{Browser, Finds as _, Size};
 use crate::machine::{idle, median};
 use crate::service::PASSWORD;
-use crate::thousand::{CAMERAS, HEARTBEAT_SECONDS, Thousand};
+use crate::watched::{CAMERAS, Fleet, HEARTBEAT_SECONDS};
 
 /// The views of the overview, as its address has them.
 const VIEWS: [(&str, &str); 3] = [("cards", "cards"), ("dense", "small cards"), ("table", "table")];
@@ -49,7 +49,7 @@ const TRANSFERRED: &str = "const all = [...performance.getEntriesByType('navigat
 pub async fn of_a_thousand(seconds: u64) {
     // Small pictures that come at once: what is measured is the page, not who else wants the processor.
     let camera = |name| SimulatedCamera::rtsp(name, clips::gate()).start(Start::KeyframeFirst);
-    let thousand = Thousand::start(3600, camera).await;
+    let thousand = Fleet::start(3600, camera).await;
     let mut browser = Browser::start(thousand.service.address).await;
     browser.size(WINDOW).await;
     browser.devtools("Page.addScriptToEvaluateOnNewDocument", json!({"source": NOTE_FIRST})).await;

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use streampulse::simulator::{Fault, Method, SimulatedCamera, Simulator, SimulatorOptions, Start, clips};
 
-use crate::machine::{Memory, cpu, family, median};
+use crate::machine::{Memory, median};
+use crate::whole::total_cpu;
 
 const CAMERAS: usize = 100;
 const HEARTBEAT_SECONDS: u64 = 5;
@@ -186,10 +187,6 @@ impl Transitions {
         told.dedup();
         told
     }
-}
-
-fn total_cpu(pid: u32) -> Duration {
-    family(pid).into_iter().map(cpu).sum()
 }
 
 /// The share of heartbeats that started within half a second of their time.

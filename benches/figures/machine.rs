@@ -22,7 +22,8 @@ pub fn children_cpu() -> Duration {
 
 /// The sum of two neighbouring fields of proc_pid_stat(5), counted from 0.
 fn ticks(file: &str, field: usize) -> Duration {
-    let stat = std::fs::read_to_string(file).unwrap();
+    // One that has ended meanwhile has none.
+    let Ok(stat) = std::fs::read_to_string(file) else { return Duration::ZERO };
     // The name in parentheses may hold spaces.
     let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split_whitespace().collect();
     let two: u64 = fields[field - 2..field].iter().map(|text| text.parse::<u64>().unwrap()).sum();

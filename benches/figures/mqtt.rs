@@ -17,7 +17,7 @@ use crate::common::broker::{Broker, Files};
 use crate::common::certificates::Authority;
 use crate::machine::{cpu, family};
 use crate::service::Service;
-use crate::thousand::{CAMERAS, HEARTBEAT_SECONDS, Thousand};
+use crate::watched::{CAMERAS, Fleet, HEARTBEAT_SECONDS};
 
 const NODE: &str = "streampulse/bench";
 const OVERSIZED_BYTES: usize = 10_000_000;
@@ -35,7 +35,7 @@ pub async fn of_a_thousand(seconds: u64) {
         mqtt.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         format!("mqtt: {mqtt}\n")
     };
-    let thousand = Thousand::start_with(HEARTBEAT_SECONDS, &settings(json!({})), camera).await;
+    let thousand = Fleet::start_with(HEARTBEAT_SECONDS, &settings(json!({})), camera).await;
     let service = &thousand.service;
     println!(
         "MQTT: {CAMERAS} cameras, each probed every {HEARTBEAT_SECONDS} s, simulator and Mosquitto on the same cores"

@@ -1,12 +1,18 @@
 //! The real service as a process, for the figures that ask it.
 
+#![allow(clippy::disallowed_methods, reason = "the end of a process is waited for")]
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// The password of the user `admin`.
 pub const PASSWORD: &str = "the figures sign in with this";
+
+/// It drains, and then it ends.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A service with the `config.yaml` and the `state` of a directory. Dropping it kills it.
 pub struct Service {
@@ -20,6 +26,13 @@ pub struct Service {
 impl Service {
     /// Starts it and signs in.
     pub fn start(site: &Path) -> Self {
+        let mut service = Self::start_until(site, "address=");
+        service.sign_in();
+        service
+    }
+
+    /// Starts it and waits until it listens and has logged this.
+    pub fn start_until(site: &Path, said: &str) -> Self {
         std::fs::write(site.join("password"), PASSWORD).unwrap();
         let mut process = Command::new(env!("CARGO_BIN_EXE_streampulse"))
             .arg("--config")
@@ -31,22 +44,29 @@ impl Service {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let mut is_said = false;
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let address = lines
             .by_ref()
             .map(Result::unwrap)
+            .inspect(|line| is_said |= line.contains(said))
             .find_map(|line| line.split_once("address=")?.1.split_whitespace().next()?.parse().ok())
             .unwrap();
+        if !is_said {
+            lines.by_ref().map(Result::unwrap).find(|line| line.contains(said)).unwrap();
+        }
         std::thread::spawn(move || lines.for_each(drop));
-        let mut service = Self { process, address, token: String::new() };
+        Self { process, address, token: String::new() }
+    }
+
+    fn sign_in(&mut self) {
         let body = format!("{{\"username\":\"admin\",\"password\":\"{PASSWORD}\"}}");
-        let answer = service.send(&format!(
+        let answer = self.send(&format!(
             "POST /api/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n{body}",
             body.len()
         ));
-        service.token = answer.split("\"access_token\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-        service
+        self.token = answer.split("\"access_token\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
     }
 
     /// Its process id.
@@ -84,6 +104,21 @@ impl Service {
     pub fn reload(&self) {
         let pid = rustix::process::Pid::from_raw(self.pid() as i32).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    }
+
+    /// SIGTERM, and its end, which must be in order.
+    pub fn stop(mut self) {
+        let pid = rustix::process::Pid::from_raw(self.pid() as i32).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let asked = Instant::now();
+        let status = loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                break status;
+            }
+            assert!(asked.elapsed() < PATIENCE, "the service does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert!(status.success(), "{status}");
     }
 
     fn send(&self, request: &str) -> String {

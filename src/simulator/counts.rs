@@ -25,6 +25,8 @@ pub struct Counts {
     pub plays: usize,
     /// TEARDOWNs of an open session.
     pub teardowns: usize,
+    /// RTSP sessions that the camera itself ended, because it broke or healed.
+    pub sessions_cut: usize,
     /// SETUPs (or HTTP GETs) refused because the device served as many sessions as it can.
     pub refused_busy: usize,
     /// Requests with an `Authorization` header.
@@ -46,6 +48,7 @@ impl Counts {
             most_sessions_open: self.most_sessions_open.max(other.most_sessions_open),
             plays: self.plays + other.plays,
             teardowns: self.teardowns + other.teardowns,
+            sessions_cut: self.sessions_cut + other.sessions_cut,
             refused_busy: self.refused_busy + other.refused_busy,
             requests_with_credentials: self.requests_with_credentials + other.requests_with_credentials,
             requests_refused: self.requests_refused + other.requests_refused,

@@ -127,7 +127,7 @@ impl CameraState {
             }
             c.most_sessions_open = c.most_sessions_open.max(c.sessions_open + c.http_sessions_open);
         });
-        Some(SessionTicket { camera: Arc::clone(self), slot: Some(slot) })
+        Some(SessionTicket { camera: Arc::clone(self), slot: Some(slot), until: self.until() })
     }
 }
 
@@ -136,6 +136,7 @@ impl CameraState {
 pub(super) struct SessionTicket {
     camera: Arc<CameraState>,
     slot: Option<SlotTicket>,
+    until: CancellationToken,
 }
 
 impl Drop for SessionTicket {
@@ -143,7 +144,10 @@ impl Drop for SessionTicket {
         // First the slot, so that whoever waits for the count finds the device free.
         self.slot = None;
         self.camera.counts.update(|c| match self.camera.description.protocol {
-            Protocol::Rtsp => c.sessions_open -= 1,
+            Protocol::Rtsp => {
+                c.sessions_open -= 1;
+                c.sessions_cut += usize::from(self.until.is_cancelled());
+            }
             Protocol::HttpMjpeg => c.http_sessions_open -= 1,
         });
     }

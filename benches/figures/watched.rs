@@ -1,4 +1,5 @@
-//! A thousand cameras and the service that watches them, for the figures that ask it meanwhile.
+//! A fleet of cameras, a thousand unless told otherwise, and the service that watches them, for the figures that ask it
+//! meanwhile.
 
 use std::time::Duration;
 
@@ -13,13 +14,13 @@ pub const HEARTBEAT_SECONDS: u64 = 15;
 const WARM: Duration = Duration::from_secs(45);
 
 /// They, and what they are watched by. Dropping it ends them.
-pub struct Thousand {
+pub struct Fleet {
     simulator: Simulator,
     directory: TempDir,
     pub service: Service,
 }
 
-impl Thousand {
+impl Fleet {
     /// Starts them, each made by `camera` of its name, and waits until each was probed.
     pub async fn start(heartbeat_seconds: u64, camera: impl Fn(String) -> SimulatedCamera) -> Self {
         Self::start_with(heartbeat_seconds, "", camera).await
@@ -27,7 +28,25 @@ impl Thousand {
 
     /// The same, with these lines in the configuration.
     pub async fn start_with(heartbeat_seconds: u64, more: &str, camera: impl Fn(String) -> SimulatedCamera) -> Self {
-        let cameras = (0..CAMERAS).map(|number| camera(format!("cam{number}")));
+        Self::start_all(CAMERAS, heartbeat_seconds, more, camera).await
+    }
+
+    /// As many as said.
+    pub async fn start_many(
+        cameras: usize,
+        heartbeat_seconds: u64,
+        camera: impl Fn(String) -> SimulatedCamera,
+    ) -> Self {
+        Self::start_all(cameras, heartbeat_seconds, "", camera).await
+    }
+
+    async fn start_all(
+        cameras: usize,
+        heartbeat_seconds: u64,
+        more: &str,
+        camera: impl Fn(String) -> SimulatedCamera,
+    ) -> Self {
+        let cameras = (0..cameras).map(|number| camera(format!("cam{number}")));
         let simulator = Simulator::start(SimulatorOptions::new(cameras)).await.unwrap();
         let directory = tempfile::tempdir().unwrap();
         configure(&simulator, &directory, heartbeat_seconds, more);
@@ -56,7 +75,8 @@ impl Thousand {
     }
 }
 
-fn configure(simulator: &Simulator, directory: &TempDir, heartbeat_seconds: u64, more: &str) {
+/// Writes the configuration that has these cameras.
+pub fn configure(simulator: &Simulator, directory: &TempDir, heartbeat_seconds: u64, more: &str) {
     let mut text = format!("{more}heartbeat_seconds: {heartbeat_seconds}\nstreams:\n");
     for name in simulator.names() {
         // Each probe begins with the same picture.

@@ -1,0 +1,98 @@
+//! What must stay flat.
+
+use crate::judge::Findings;
+use crate::machine::{Memory, family};
+use crate::site::Site;
+
+/// Growth that is none: the last quarter of the time beside the first. Workers are replaced now and then, and cameras
+/// that break at random are not the same ones. A worker more or less is none either: cameras that hold one up get one of
+/// their own.
+const RATIO: f64 = 1.10;
+const PROCESSES: f64 = 2.0;
+const THREADS: f64 = 20.0;
+const DESCRIPTORS: f64 = 40.0;
+const MEGABYTES: f64 = 20.0;
+/// Bytes a heartbeat, with everything that is kept beside it: incidents and what was said in them, transitions, hours.
+const HEARTBEAT_BYTES: f64 = 100.0;
+
+type Gauge = fn(&Reading) -> f64;
+
+/// One look.
+struct Reading {
+    pss_mb: f64,
+    anonymous_mb: f64,
+    threads: f64,
+    descriptors: f64,
+    processes: f64,
+    database_bytes: f64,
+    heartbeats: f64,
+}
+
+/// All looks.
+#[derive(Default)]
+pub struct Gauges(Vec<Reading>);
+
+impl Gauges {
+    /// Looks at every process of the service and at its database.
+    pub fn read(&mut self, site: &Site) {
+        let pid = site.pid();
+        let Memory { pss_mb, anonymous_mb } = Memory::of(pid);
+        let pids = family(pid);
+        let entries = |of: &str| -> f64 {
+            let count = |pid: &u32| std::fs::read_dir(format!("/proc/{pid}/{of}")).map_or(0, Iterator::count);
+            pids.iter().map(count).sum::<usize>() as f64
+        };
+        self.0.push(Reading {
+            pss_mb,
+            anonymous_mb,
+            threads: entries("task"),
+            descriptors: entries("fd"),
+            processes: pids.len() as f64,
+            database_bytes: site.database_bytes(),
+            heartbeats: site.heartbeats(),
+        });
+    }
+
+    /// For the eye.
+    pub fn line(&self) -> String {
+        self.0.last().map_or_else(String::new, |last| {
+            format!(
+                "{:.0} MB ({:.0} MB heap and stacks), {} threads, {} descriptors, {} processes",
+                last.pss_mb, last.anonymous_mb, last.threads, last.descriptors, last.processes
+            )
+        })
+    }
+
+    /// The first quarter beside the last one.
+    pub fn judge(&self, findings: &mut Findings) {
+        let quarter = self.0.len() / 4;
+        let (first, last) = (&self.0[..quarter], &self.0[self.0.len() - quarter..]);
+        let gauges: [(&str, Gauge, f64, &str); 5] = [
+            ("memory flat (PSS)", |it| it.pss_mb, MEGABYTES, " MB"),
+            ("memory flat (heap and stacks)", |it| it.anonymous_mb, MEGABYTES, " MB"),
+            ("threads flat", |it| it.threads, THREADS, ""),
+            ("file descriptors flat", |it| it.descriptors, DESCRIPTORS, ""),
+            ("processes flat", |it| it.processes, PROCESSES, ""),
+        ];
+        for (what, gauge, slack, unit) in gauges {
+            let [before, after] = [first, last].map(|readings| median(readings.iter().map(gauge).collect()));
+            findings.add(what, after <= (before * RATIO).max(before + slack), || {
+                let ratio = after / before;
+                format!("{before:.0}{unit}, in the end {after:.0}{unit} (medians of a quarter), ratio {ratio:.2}")
+            });
+        }
+        let (begin, middle, end) = (&self.0[0], &self.0[self.0.len() / 2], &self.0[self.0.len() - 1]);
+        let bytes = |from: &Reading, to: &Reading| {
+            (to.database_bytes - from.database_bytes) / (to.heartbeats - from.heartbeats)
+        };
+        let (first, second) = (bytes(begin, middle), bytes(middle, end));
+        findings.add("database grows by heartbeats alone", first.max(second) <= HEARTBEAT_BYTES, || {
+            format!("{first:.1} bytes a heartbeat in the first half, {second:.1} in the second")
+        });
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
