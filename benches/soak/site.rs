@@ -223,7 +223,7 @@ impl Site {
 }
 
 fn transitions(database: &Connection) -> Vec<Transition> {
-    let sql = "SELECT at_ms, id, from_health, to_health, reason FROM transitions JOIN streams ON key = stream \
+    let sql = "SELECT at_ms, streams.id, from_health, to_health, reason FROM transitions JOIN streams ON key = stream \
                ORDER BY at_ms";
     let mut statement = database.prepare(sql).unwrap();
     let rows = statement.query_map([], |row| {
