@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use streampulse::simulator::{SimulatedCamera, Start, clips};
 
-use crate::machine::{cpu, family};
-use crate::service::Service;
+use crate::machine::total_cpu;
+use crate::service::{Service, sum};
 use crate::watched::{CAMERAS, Fleet, HEARTBEAT_SECONDS};
 
 const CLIENTS: usize = 100;
@@ -56,7 +56,7 @@ struct Answers {
 impl Service {
     /// Prints a row: what `load` says, and what the schedule did meanwhile.
     fn measure(&self, name: &str, seconds: u64, load: impl FnOnce() -> Option<Answers>) {
-        let used = || -> Duration { family(self.pid()).into_iter().map(cpu).sum() };
+        let used = || total_cpu(self.pid());
         let (before, used_before) = (self.ask("/metrics"), used());
         let answers = load();
         let (after, used_after) = (self.ask("/metrics"), used());
@@ -93,12 +93,6 @@ impl Service {
         let per_second = field("Requests/sec:").and_then(|text| text.parse().ok()).unwrap_or(0.0);
         Answers { per_second, half: text_of("50%"), most: text_of("99%") }
     }
-}
-
-/// The sum of all samples whose line begins so.
-fn sum(metrics: &str, start: &str) -> f64 {
-    let lines = metrics.lines().filter(|line| line.starts_with(start));
-    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
 /// Clients that send a request at a byte a second and come again when they are cut off.

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use streampulse::simulator::{Fault, Method, SimulatedCamera, Simulator, SimulatorOptions, Start, clips};
 
-use crate::machine::{Memory, median};
-use crate::whole::total_cpu;
+use crate::machine::{Memory, median, total_cpu};
 
 const CAMERAS: usize = 100;
 const HEARTBEAT_SECONDS: u64 = 5;

@@ -15,6 +15,11 @@ pub fn cpu(pid: u32) -> Duration {
     ticks(&format!("/proc/{pid}/stat"), 13)
 }
 
+/// User and system time of a process and all its descendants that live.
+pub fn total_cpu(pid: u32) -> Duration {
+    family(pid).into_iter().map(cpu).sum()
+}
+
 /// User and system time of this process's children that were waited for.
 pub fn children_cpu() -> Duration {
     ticks("/proc/self/stat", 15)

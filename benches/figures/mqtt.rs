@@ -15,8 +15,8 @@ use streampulse::simulator::{SimulatedCamera, Start, clips};
 
 use crate::common::broker::{Broker, Files};
 use crate::common::certificates::Authority;
-use crate::machine::{cpu, family};
-use crate::service::Service;
+use crate::machine::total_cpu;
+use crate::service::{Service, sum};
 use crate::watched::{CAMERAS, Fleet, HEARTBEAT_SECONDS};
 
 const NODE: &str = "streampulse/bench";
@@ -89,7 +89,7 @@ pub async fn of_a_thousand(seconds: u64) {
 
 /// Prints a row: what the schedule did while `load` is done every second.
 fn measure(service: &Service, name: &str, seconds: u64, load: impl Fn()) {
-    let used = || -> Duration { family(service.pid()).into_iter().map(cpu).sum() };
+    let used = || total_cpu(service.pid());
     let (before, used_before) = (service.ask("/metrics"), used());
     for _ in 0..seconds {
         let begun = std::time::Instant::now();
@@ -107,11 +107,6 @@ fn measure(service: &Service, name: &str, seconds: u64, load: impl Fn()) {
         // A worker that was replaced meanwhile has taken its share along.
         100.0 * used_after.saturating_sub(used_before).as_secs_f64() / seconds as f64,
     );
-}
-
-fn sum(metrics: &str, start: &str) -> f64 {
-    let lines = metrics.lines().filter(|line| line.starts_with(start));
-    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
 fn now() -> f64 {

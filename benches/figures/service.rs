@@ -136,3 +136,9 @@ impl Drop for Service {
         let _ = self.process.wait();
     }
 }
+
+/// The sum of all samples whose line begins so.
+pub fn sum(metrics: &str, start: &str) -> f64 {
+    let lines = metrics.lines().filter(|line| line.starts_with(start));
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+}

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use streampulse::simulator::{SimulatedCamera, Simulator, SimulatorOptions, Start, clips};
 
-use crate::machine::{Memory, cpu, family, median};
+use crate::machine::{Memory, median, total_cpu};
 use crate::report::{Report, Row};
-use crate::service::Service;
+use crate::service::{Service, sum};
 use crate::watched::{Fleet, configure};
 
 /// What is to be reached with a thousand cameras, and when nothing is going on.
@@ -109,11 +109,6 @@ pub async fn first_verdict(report: &mut Report) {
     });
 }
 
-/// User and system time of every process of the service.
-pub fn total_cpu(pid: u32) -> Duration {
-    family(pid).into_iter().map(cpu).sum()
-}
-
 /// What `/metrics` counts.
 pub struct Measures {
     pub probes: f64,
@@ -127,10 +122,6 @@ impl Measures {
     /// Asks.
     pub fn of(service: &Service) -> Self {
         let metrics = service.ask("/metrics");
-        let sum = |start: &str| -> f64 {
-            let lines = metrics.lines().filter(|line| line.starts_with(start));
-            lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
-        };
         let lag = metrics.lines().filter_map(|line| {
             let (bound, count) =
                 line.strip_prefix("streampulse_scheduler_lag_seconds_bucket{le=\"")?.split_once("\"} ")?;
@@ -138,9 +129,9 @@ impl Measures {
             Some((bound, count.parse().ok()?))
         });
         Self {
-            probes: sum("streampulse_probes_total{"),
-            missed: sum("streampulse_heartbeats_missed_total"),
-            up: sum("stream_up{"),
+            probes: sum(&metrics, "streampulse_probes_total{"),
+            missed: sum(&metrics, "streampulse_heartbeats_missed_total"),
+            up: sum(&metrics, "stream_up{"),
             lag: lag.collect(),
         }
     }

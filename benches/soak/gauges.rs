@@ -1,7 +1,7 @@
 //! What must stay flat.
 
 use crate::judge::Findings;
-use crate::machine::{Memory, family};
+use crate::machine::{Memory, family, median};
 use crate::site::Site;
 
 /// Growth that is none: the last quarter of the time beside the first. Workers are replaced now and then, and cameras
@@ -90,9 +90,4 @@ impl Gauges {
             format!("{first:.1} bytes a heartbeat in the first half, {second:.1} in the second")
         });
     }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

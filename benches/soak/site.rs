@@ -5,15 +5,14 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
-use streampulse::clock::{Clock as _, SystemClock};
 use streampulse::model::Reason;
 use tempfile::TempDir;
 
-use crate::cameras::{CAMERAS, Cameras, SOUND_EVERY};
+use crate::cameras::{CAMERAS, Cameras, SOUND_EVERY, now_ms};
 use crate::common::broker::Broker;
 use crate::judge::Transition;
 use crate::random::Random;
-use crate::service::Service;
+use crate::service::{Service, sum};
 
 pub const HEARTBEAT_SECONDS: u64 = 10;
 pub const TIMEOUT_SECONDS: u64 = 5;
@@ -141,9 +140,7 @@ impl Site {
     }
 
     fn metric(&self, start: &str) -> f64 {
-        let metrics = self.service().ask("/metrics");
-        let lines = metrics.lines().filter(|line| line.starts_with(start));
-        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+        sum(&self.service().ask("/metrics"), start)
     }
 
     /// Heartbeats in the database.
@@ -241,8 +238,4 @@ fn transitions(database: &Connection) -> Vec<Transition> {
 /// The states as the database numbers them (`src/store/codes.rs`).
 fn health(code: u8) -> String {
     ["up", "degraded", "down", "unknown", "maintenance"][usize::from(code)].to_owned()
-}
-
-fn now_ms() -> i64 {
-    SystemClock.now().as_millisecond()
 }

@@ -1,6 +1,5 @@
 //! What is not unpacked: the pictures before the first keyframe. A camera that is joined anywhere sends up to some seconds
-//! of delta frames first; gathering them, parsing them and looking at them is most of the work of receiving, and nobody
-//! wants them.
+//! of delta frames first, which nobody wants gathered, parsed and looked at.
 //!
 //! The gate looks at the first bytes of each RTP packet. It lets parameter sets pass, and opens for good with the first
 //! slice that may be a keyframe's, or with anything that it does not know: opening too early costs time and nothing else.
