@@ -4,6 +4,9 @@
 //! The gate looks at the first bytes of each RTP packet. It lets parameter sets pass, and opens for good with the first
 //! slice that may be a keyframe's, or with anything that it does not know: opening too early costs time and nothing else.
 //! Whether the access unit is a keyframe is still decided when all of it is there.
+//!
+//! What is held back is `Handled`, never `Drop`ped: of the latter the bindings leave nothing to let go of, which GStreamer 1.22
+//! writes a critical message about, for every packet.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -29,7 +32,7 @@ enum Worth {
     Keyframe,
 }
 
-/// Puts a gate on the pad that gives RTP packets. What it holds back is still counted as media.
+/// Puts a gate on the pad that gives the RTP packets of one stream. What it holds back is still counted as media.
 pub fn close_until_keyframe(pad: &gst::Pad, codec: Codec, watch: &Arc<Watch>) {
     if codec == Codec::Mjpeg {
         return;
@@ -44,13 +47,55 @@ pub fn close_until_keyframe(pad: &gst::Pad, codec: Codec, watch: &Arc<Watch>) {
         };
         match passage {
             Passage::Held => {
-                watch.saw_media(info);
-                gst::PadProbeReturn::Drop
+                watch.saw_media();
+                gst::PadProbeReturn::Handled
             }
             Passage::Let => gst::PadProbeReturn::Ok,
             Passage::Open => gst::PadProbeReturn::Remove,
         }
     });
+}
+
+/// Puts a gate on the pad by which packets come in that cannot overtake one another: in front of the jitter buffer, whose work
+/// on a packet, in three threads, is most of what it costs. The sequence numbers of what passes go on without a gap, so that
+/// nothing is waited for.
+pub fn close_in_front(pad: &gst::Pad, codec: Codec, payload_type: u8, watch: &Arc<Watch>) {
+    if codec == Codec::Mjpeg {
+        return;
+    }
+    let (watch, state) = (watch.clone(), Mutex::new((Some(Gate::of(codec)), 0_u16)));
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let Some(buffer) = info.buffer_mut() else { return gst::PadProbeReturn::Ok };
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (gate, held) = &mut *state;
+        let Some(passage) = buffer.map_readable().ok().and_then(|packet| {
+            // What is not of this stream is for whoever is behind: control packets, and payloads that were not described.
+            let is_ours = rtp_time(&packet).is_some() && packet[1] & 0x7f == payload_type;
+            is_ours.then(|| gate.as_mut().map_or(Passage::Open, |gate| gate.see(&packet)))
+        }) else {
+            return gst::PadProbeReturn::Ok;
+        };
+        match passage {
+            Passage::Held => {
+                *held = held.wrapping_add(1);
+                watch.saw_media();
+                return gst::PadProbeReturn::Handled;
+            }
+            Passage::Let => {}
+            Passage::Open if *held == 0 => return gst::PadProbeReturn::Remove,
+            Passage::Open => *gate = None,
+        }
+        count_back(buffer.make_mut(), *held);
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// Makes the sequence number smaller (RFC 3550 section 5.1).
+fn count_back(packet: &mut gst::BufferRef, by: u16) {
+    let Ok(mut packet) = packet.map_writable() else { return };
+    if let Some([high, low]) = packet.get_mut(2..4) {
+        [*high, *low] = u16::from_be_bytes([*high, *low]).wrapping_sub(by).to_be_bytes();
+    }
 }
 
 /// What becomes of a packet.
@@ -190,7 +235,11 @@ fn aggregated(mut rest: &[u8]) -> Option<Vec<&[u8]>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+    use std::time::Instant;
+
     use super::*;
+    use crate::probe::exchange::Transcript;
 
     // first_mb_in_slice 0 = `1`; slice_type 7 (I) = `0001000`; 5 (P) = `00110`.
     const I: u8 = 0b1000_1000;
@@ -278,5 +327,39 @@ mod tests {
         extended.extend([0xbe, 0xde, 0, 1, 7, 7, 7, 7, 0x41, P]);
         assert_eq!(Gate::of(Codec::H264).see(&extended), Passage::Held);
         assert_eq!(Gate::of(Codec::H264).see(&extended[..22]), Passage::Open, "cut short, so unknown");
+    }
+
+    #[test]
+    fn in_front_the_sequence_goes_on_without_a_gap() {
+        crate::probe::pipeline::init().unwrap();
+        let (watch, _events) = Watch::new(&Arc::new(Transcript::new(Instant::now())));
+        let (passed, passing) = mpsc::sync_channel(1);
+        let pad = gst::Pad::builder(gst::PadDirection::Sink)
+            .chain_function(move |_, _, buffer| {
+                let packet = buffer.map_readable().unwrap();
+                passed.send((u16::from_be_bytes([packet[2], packet[3]]), packet[12])).unwrap();
+                Ok(gst::FlowSuccess::Ok)
+            })
+            .build();
+        close_in_front(&pad, Codec::H264, 96, &watch);
+        pad.set_active(true).unwrap();
+        pad.send_event(gst::event::StreamStart::new("packets"));
+        pad.send_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+        let send = |number: u16, mut packet: Vec<u8>| {
+            packet[2..4].copy_from_slice(&number.to_be_bytes());
+            pad.chain(gst::Buffer::from_slice(packet)).unwrap();
+            passing.try_recv().ok()
+        };
+        assert_eq!(send(65_530, packet(1, &[0x67, 0x42])), Some((65_530, 0x67)));
+        assert_eq!(send(65_531, packet(1, &[0x41, P])), None);
+        assert!(watch.since_media().is_some(), "what is held back is media all the same");
+        assert_eq!(send(65_532, packet(2, &[0x41, P])), None);
+        assert_eq!(send(65_533, packet(3, &[0x68, 0])), Some((65_531, 0x68)));
+        let control = [&[0x80, 200, 0, 0][..], &[7; 24]].concat();
+        assert_eq!(send(6, control.clone()), Some((6, 7)), "a control packet has a length there");
+        assert_eq!(send(65_534, packet(4, &[0x41, P])), None);
+        assert_eq!(send(65_535, packet(5, &[0x65, I])), Some((65_532, 0x65)));
+        assert_eq!(send(0, packet(6, &[0x41, P])), Some((65_533, 0x41)), "open for good");
+        assert_eq!(send(6, control), Some((6, 7)));
     }
 }

@@ -34,7 +34,8 @@ struct Exchange {
     requests: u32,
     /// How often OPTIONS began; each further time is a redirect.
     openings: u32,
-    video_chosen: bool,
+    /// Codec and RTP payload type of what is set up.
+    video: Option<(Codec, u8)>,
     /// It began to connect.
     connected: bool,
     /// The certificate was judged and taken.
@@ -51,7 +52,7 @@ impl Exchange {
             stage: Stage::Connect,
             requests: 0,
             openings: 0,
-            video_chosen: false,
+            video: None,
             connected: false,
             trusted: false,
             refused: false,
@@ -105,6 +106,9 @@ pub fn build(
     }
     watch_requests(&source, target, &exchange, watch);
     choose_video(&source, &exchange, watch);
+    if transport == Transport::Tcp {
+        gate_what_comes_in(&source, &exchange, watch);
+    }
     let bus = pipeline.bus().ok_or_else(|| anyhow::anyhow!("a pipeline without a bus"))?;
     watch.listen(&bus, {
         let (watch, source, target) = (watch.clone(), source.downgrade(), target.clone());
@@ -136,8 +140,10 @@ pub fn build(
             let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
             match video_codec(&caps) {
                 Some(Ok(codec)) => {
-                    // First: what it holds back is gathered by nobody.
-                    gate::close_until_keyframe(pad, codec, &watch);
+                    if transport == Transport::Udp {
+                        // First: what it holds back is gathered by nobody.
+                        gate::close_until_keyframe(pad, codec, &watch);
+                    }
                     watch.bound_unit(pad);
                     add_tail(&pipeline, pad, depayloader(codec), codec, &watch);
                 }
@@ -254,23 +260,41 @@ fn choose_video(source: &gst::Element, exchange: &Arc<Mutex<Exchange>>, watch: &
     source.connect("select-stream", false, {
         let exchange = exchange.clone();
         move |values| {
-            let codec =
-                values.get(2).and_then(|value| value.get::<gst::Caps>().ok()).and_then(|caps| video_codec(&caps));
+            let caps = values.get(2).and_then(|value| value.get::<gst::Caps>().ok());
+            let video = caps.and_then(|caps| Some((video_codec(&caps)?.ok()?, payload_type(&caps))));
             let mut exchange = exchange.lock().unwrap_or_else(PoisonError::into_inner);
-            let chosen = matches!(codec, Some(Ok(_))) && !exchange.video_chosen;
-            exchange.video_chosen |= chosen;
+            let chosen = video.is_some() && exchange.video.is_none();
+            if chosen {
+                exchange.video = video;
+            }
             Some(chosen.to_value())
         }
     });
     source.connect("on-sdp", false, {
         let (watch, exchange) = (watch.clone(), exchange.clone());
         move |values| {
-            exchange.lock().unwrap_or_else(PoisonError::into_inner).video_chosen = false;
+            exchange.lock().unwrap_or_else(PoisonError::into_inner).video = None;
             if let Some(end) = values.get(1).and_then(judge_sdp) {
                 watch.saw(Seen::Ended(end));
             }
             None
         }
+    });
+}
+
+/// Holds interleaved packets back before anything is done with them, see [`gate`].
+fn gate_what_comes_in(source: &gst::Element, exchange: &Arc<Mutex<Exchange>>, watch: &Arc<Watch>) {
+    let (exchange, watch) = (exchange.clone(), watch.clone());
+    source.connect("new-manager", false, move |values| {
+        let manager = values.get(1)?.get::<gst::Element>().ok()?;
+        let (exchange, watch) = (exchange.clone(), watch.clone());
+        manager.connect_pad_added(move |_, pad| {
+            let video = exchange.lock().unwrap_or_else(PoisonError::into_inner).video;
+            if let Some((codec, payload_type)) = video.filter(|_| pad.name().starts_with("recv_rtp_sink_")) {
+                gate::close_in_front(pad, codec, payload_type, &watch);
+            }
+        });
+        None
     });
 }
 
@@ -316,6 +340,12 @@ fn video_codec(caps: &gst::Caps) -> Option<Result<Codec, String>> {
         "JPEG" => Ok(Codec::Mjpeg),
         other => Err(other.chars().filter(|c| c.is_ascii_graphic()).take(24).collect()),
     })
+}
+
+/// The RTP payload type of RTP caps; 255, which no packet has, where there is none.
+fn payload_type(caps: &gst::Caps) -> u8 {
+    let number = caps.structure(0).and_then(|structure| structure.get::<i32>("payload").ok());
+    number.and_then(|number| u8::try_from(number).ok()).unwrap_or(u8::MAX)
 }
 
 fn depayloader(codec: Codec) -> &'static str {

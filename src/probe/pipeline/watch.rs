@@ -230,7 +230,8 @@ impl Watch {
                 return gst::PadProbeReturn::Ok;
             }
             watch.saw(Seen::Ended(End::Protocol));
-            gst::PadProbeReturn::Drop
+            // Not `Drop`, see `gate`.
+            gst::PadProbeReturn::Handled
         });
     }
 
@@ -262,14 +263,14 @@ impl Watch {
                     watch.saw(Seen::Ended(CUT_OFF));
                 }
             }
-            watch.saw_media(info);
+            watch.note_rtp_time(info);
+            watch.saw_media();
             gst::PadProbeReturn::Ok
         });
     }
 
     /// Media came, whatever becomes of it.
-    pub fn saw_media(&self, info: &gst::PadProbeInfo<'_>) {
-        self.note_rtp_time(info);
+    pub fn saw_media(&self) {
         let now_ms = self.started.elapsed().as_millis() as u64;
         if self.last_media_ms.swap(now_ms.max(1), Ordering::Relaxed) == 0 {
             self.transcript.note("media arrive");
