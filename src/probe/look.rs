@@ -157,10 +157,12 @@ fn tiles(picture: &Yuv420) -> Vec<Tile> {
                 let (left, right) = (&here[from - 1..from - 1 + TILE_PX], &here[from + 1..from + 1 + TILE_PX]);
                 let around = above[span.clone()].iter().zip(&below[span.clone()]).zip(left.iter().zip(right));
                 for (((a, b), (l, r)), h) in around.zip(&here[span]) {
-                    let (h, around) = (u32::from(*h), u32::from(*a) + u32::from(*b) + u32::from(*l) + u32::from(*r));
-                    *energy += around.abs_diff(4 * h).pow(2);
-                    *sum += h;
-                    *squares += h * h;
+                    // Of 16 bits, so that their squares are one operation each.
+                    let [a, b, l, r, h] = [a, b, l, r, h].map(|&sample| i16::from(sample));
+                    let laplacian = i32::from(a + b + l + r - 4 * h);
+                    *energy += (laplacian * laplacian) as u32;
+                    *sum += h as u32;
+                    *squares += (i32::from(h) * i32::from(h)) as u32;
                 }
             }
         }
