@@ -174,6 +174,8 @@ impl Parts {
         let in_flight = schedule::in_flight_limit(&self.config.borrow());
         let (handle, scheduler) =
             schedule::scheduler(self.config.clone(), prober, self.clock.clone(), completed, in_flight);
+        let current = self.config.borrow().clone();
+        mqtt::expect_events(&current, &self.store).await;
         let refusals = self.store.refusals().await.unwrap_or_else(|error| {
             tracing::error!("{error}; accounts that a camera refused are asked again at once");
             Vec::new()

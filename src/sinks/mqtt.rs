@@ -42,7 +42,7 @@ mod watch;
 mod wire;
 
 pub use handle::MqttHandle;
-pub use publisher::Publisher;
+pub use publisher::{Publisher, expect_events};
 pub(super) use topics::{Leaf, Topics};
 pub use trial::send_test_message;
 pub use watch::{Seen, WatchFailure, watch};
