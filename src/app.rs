@@ -25,6 +25,7 @@ use crate::probe::Prober;
 use crate::probe::network::NetworkWatch;
 use crate::probe::pool::{Pool, PoolOptions};
 use crate::schedule::{self, SchedulerHandle};
+use crate::sinks;
 use crate::sinks::mqtt::{self, MqttHandle, Publisher, send_test_message};
 use crate::sinks::notify::{Doing, Notifier, NotifyHandle, Watchdog, send_test_message as send_test_notice};
 use crate::store::Store;
@@ -175,7 +176,8 @@ impl Parts {
         let (handle, scheduler) =
             schedule::scheduler(self.config.clone(), prober, self.clock.clone(), completed, in_flight);
         let current = self.config.borrow().clone();
-        mqtt::expect_events(&current, &self.store).await;
+        sinks::open(&current, &self.store).await;
+        let notifier = Notifier::new(self.config.clone(), self.store.clone(), self.clock.clone(), self.notify.clone());
         let refusals = self.store.refusals().await.unwrap_or_else(|error| {
             tracing::error!("{error}; accounts that a camera refused are asked again at once");
             Vec::new()
@@ -200,7 +202,6 @@ impl Parts {
         tasks.spawn("mqtt", publisher.run(tasks.rest.clone()));
 
         let (config, clock, notify) = (self.config.clone(), self.clock.clone(), self.notify.clone());
-        let notifier = Notifier::new(config.clone(), self.store.clone(), clock.clone(), notify.clone());
         tasks.spawn("notify", notifier.run(tasks.rest.clone()));
         let (asked, pool) = (handle.clone(), self.pool.clone());
         let health = Arc::new(move || {

@@ -391,6 +391,17 @@ mod tests {
         );
     }
 
+    #[test]
+    fn no_factor_of_a_matrix_is_cut_off() {
+        for matrix in [Matrix::Bt601, Matrix::Bt709, Matrix::Bt2020] {
+            for full_range in [false, true] {
+                let FixedMatrix { rows, .. } = FixedMatrix::to_jpeg(matrix, full_range);
+                let ends = |factor: &i16| matches!(*factor, i16::MIN | i16::MAX);
+                assert!(!rows.iter().flatten().any(ends), "{matrix:?} {rows:?}");
+            }
+        }
+    }
+
     /// Samples without an order, the same each time.
     fn noise(length: usize) -> Vec<u8> {
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;

@@ -37,7 +37,7 @@ use travel::travel;
 const STACK_BYTES: usize = 256 * 1024;
 
 /// How long a worker whose monitor is gone may take to hang up its sessions.
-const GOODBYE: Duration = Duration::from_secs(1);
+const GOODBYE: Duration = Duration::from_millis(1_200);
 
 /// What a worker in the background adds to its niceness (setpriority(2)): it gets a tenth of what another one gets.
 const BACKGROUND: i32 = 10;

@@ -41,8 +41,9 @@ mod trial;
 mod watch;
 mod wire;
 
+pub(super) use feed::SINK;
 pub use handle::MqttHandle;
-pub use publisher::{Publisher, expect_events};
+pub use publisher::Publisher;
 pub(super) use topics::{Leaf, Topics};
 pub use trial::send_test_message;
 pub use watch::{Seen, WatchFailure, watch};

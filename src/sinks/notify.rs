@@ -32,6 +32,7 @@ mod watchdog;
 mod wire;
 mod words;
 
+pub(super) use courier::sink;
 pub use handle::{NotifyHandle, TargetFigures};
 pub use notifier::Notifier;
 pub use trial::send_test_message;

@@ -26,7 +26,7 @@ const GOODBYE: Duration = Duration::from_millis(1_500);
 /// How long a probe that does not hang up is suffered for the sake of those beside it.
 const SUFFERED: Duration = Duration::from_secs(15);
 /// How long when one of its probes is stuck: enough for the TEARDOWNs of the others.
-const LAST_WORDS: Duration = Duration::from_millis(600);
+const LAST_WORDS: Duration = Duration::from_millis(1_200);
 
 /// Why serving a worker ended.
 #[derive(Clone, Copy)]

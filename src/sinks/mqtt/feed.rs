@@ -12,7 +12,7 @@ use super::session::Ticket;
 use crate::store::{Queued, Store, StoreError};
 
 /// The name of this sink in the outbox.
-pub(super) const SINK: &str = "mqtt";
+pub(in crate::sinks) const SINK: &str = "mqtt";
 /// Notices that are read at once.
 const PAGE: usize = 500;
 /// A store that cannot be read is asked again after this.

@@ -51,14 +51,6 @@ pub(super) enum End {
     Failed(Failure),
 }
 
-/// From now on events wait for the broker, where there is one: called before the first stream is looked at, whose change would
-/// otherwise be made before this sink is known. Whoever connects says what is wrong with the database.
-pub async fn expect_events(config: &Config, store: &crate::store::Store) {
-    if config.mqtt.enabled {
-        let _told_later = store.open_sink(super::feed::SINK).await;
-    }
-}
-
 impl Publisher {
     /// It does nothing before [`Self::run`]; `handle` says how the connection stands.
     pub fn new(config: watch::Receiver<Arc<Config>>, parts: Parts, handle: MqttHandle) -> Self {

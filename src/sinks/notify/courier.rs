@@ -42,7 +42,7 @@ pub(super) struct Parts {
 }
 
 /// The name of a target's cursor in the outbox.
-pub(super) fn sink(target: &str) -> String {
+pub(in crate::sinks) fn sink(target: &str) -> String {
     format!("notify:{target}")
 }
 
@@ -75,9 +75,9 @@ struct Batch {
 }
 
 impl Courier {
-    pub(super) fn new(parts: Parts, target: Arc<Target>) -> Self {
+    /// What waits from before `begun_at` has waited for too long.
+    pub(super) fn new(parts: Parts, target: Arc<Target>, begun_at: Timestamp) -> Self {
         let sink = sink(&target.name);
-        let begun_at = parts.clock.now();
         Self {
             parts,
             target,
@@ -129,7 +129,9 @@ impl Courier {
     async fn turn(&mut self, is_first: bool) -> Result<Option<Instant>, StoreError> {
         let backlog = self.backlog().await?;
         if is_first {
-            self.is_behind = backlog.waiting > 0;
+            // The database counts in milliseconds.
+            let begun_ms = self.begun_at.as_millisecond();
+            self.is_behind = backlog.oldest.is_some_and(|oldest| oldest.as_millisecond() < begun_ms);
             self.told_dropped = if self.is_behind { 0 } else { backlog.dropped_total };
         }
         let batch = self.batch().await?;

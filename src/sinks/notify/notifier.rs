@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
@@ -22,6 +23,8 @@ const STORE_RETRY: Duration = Duration::from_secs(10);
 /// Tells the configured targets.
 pub struct Notifier {
     parts: Parts,
+    /// What waits from before has waited through an outage; for those that are configured later, that is from before then.
+    begun_at: Option<Timestamp>,
     running: HashMap<String, (Arc<Target>, AbortHandle)>,
     couriers: JoinSet<()>,
 }
@@ -34,8 +37,9 @@ impl Notifier {
         clock: Arc<dyn Clock>,
         handle: NotifyHandle,
     ) -> Self {
+        let begun_at = Some(clock.now());
         let parts = Parts { config, store, clock, handle, host: host_name().into() };
-        Self { parts, running: HashMap::new(), couriers: JoinSet::new() }
+        Self { parts, begun_at, running: HashMap::new(), couriers: JoinSet::new() }
     }
 
     /// Tells them until `cancel`. A message on its way then comes again after the next start, with the same id.
@@ -96,8 +100,9 @@ impl Notifier {
             tracing::error!("cannot forget targets that are not configured: {error}");
             sleep(STORE_RETRY).await;
         }
+        let begun_at = self.begun_at.take().unwrap_or_else(|| self.parts.clock.now());
         for target in begin {
-            let courier = Courier::new(self.parts.clone(), target.clone());
+            let courier = Courier::new(self.parts.clone(), target.clone(), begun_at);
             let handle = self.couriers.spawn(courier.run());
             self.running.insert(target.name.clone(), (target.clone(), handle));
         }
