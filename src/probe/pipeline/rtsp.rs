@@ -250,8 +250,8 @@ fn stop_at_a_redirect(source: &gst::Element, target: &Target, watch: &Watch) {
     source_log::clear();
     // The same address again: a redirect to itself, or a connection that the camera closed. Both are counted.
     if location != target.location {
-        watch.saw(Seen::Ended(End::Moved { location: location.chars().take(MAX_LOCATION_CHARACTERS).collect() }));
-        watch.wait_for_hang_up(target.timeout + TEARDOWN_TIMEOUT);
+        let end = End::Moved { location: location.chars().take(MAX_LOCATION_CHARACTERS).collect() };
+        watch.end_and_wait(end, target.timeout + TEARDOWN_TIMEOUT);
     }
 }
 

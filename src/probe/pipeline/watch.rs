@@ -184,20 +184,22 @@ impl Watch {
         &self.transcript
     }
 
-    /// Lets go whoever waits in [`Self::wait_for_hang_up`].
+    /// Lets go whoever waits in [`Self::end_and_wait`].
     pub fn hang_up(&self) {
         *self.hung_up.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.hanging_up.notify_all();
     }
 
-    /// True when a thread of the source waits in [`Self::wait_for_hang_up`].
+    /// True from the moment [`Self::end_and_wait`] reports, for the thread of the source has nothing to tear down.
     pub fn is_held(&self) -> bool {
         self.held.load(Ordering::SeqCst)
     }
 
-    /// Holds the calling thread of the source until [`Self::hang_up`], at most for `patience`.
-    pub fn wait_for_hang_up(&self, patience: Duration) {
+    /// Reports an end and holds the calling thread of the source until [`Self::hang_up`], at most for `patience`.
+    pub fn end_and_wait(&self, end: End, patience: Duration) {
+        // First: whoever hears of the end asks at once whether there is anything to wait for.
         self.held.store(true, Ordering::SeqCst);
+        self.saw(Seen::Ended(end));
         let hung_up = self.hung_up.lock().unwrap_or_else(PoisonError::into_inner);
         let _unused = self.hanging_up.wait_timeout_while(hung_up, patience, |hung_up| !*hung_up);
     }
@@ -354,6 +356,19 @@ mod tests {
         assert_eq!(watch.clock_at(Some(at)), StreamClock::Rtp(4_711));
         watch.has_no_clock();
         assert_eq!(watch.clock_at(Some(at)), StreamClock::None);
+    }
+
+    #[test]
+    fn whoever_hears_of_an_end_knows_that_the_source_is_held() {
+        for _ in 0..200 {
+            let (watch, events) = Watch::new(&Arc::new(Transcript::new(Instant::now())));
+            std::thread::scope(|scope| {
+                scope.spawn(|| watch.end_and_wait(CUT_OFF, Duration::from_secs(60)));
+                assert!(matches!(events.recv(), Ok((_, Seen::Ended(CUT_OFF)))));
+                assert!(watch.is_held());
+                watch.hang_up();
+            });
+        }
     }
 
     #[test]
