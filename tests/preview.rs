@@ -49,8 +49,12 @@ impl Watching {
     }
 
     fn of(service: &Service, stream: &str) -> Self {
-        let watching = Self::open(service, &format!("/api/streams/{stream}/preview?seconds=300"));
-        assert!(watching.head.starts_with("HTTP/1.1 200"), "{}", watching.head);
+        let mut watching = Self::open(service, &format!("/api/streams/{stream}/preview?seconds=300"));
+        if !watching.head.starts_with("HTTP/1.1 200") {
+            let mut body = String::new();
+            let _ = watching.answer.read_to_string(&mut body);
+            panic!("{}{body}", watching.head);
+        }
         let kind = "content-type: multipart/x-mixed-replace; boundary=streampulse-picture";
         assert!(watching.head.to_ascii_lowercase().contains(kind), "{}", watching.head);
         watching
@@ -280,6 +284,8 @@ async fn there_are_only_so_many_viewers_and_one_preview_a_session() {
     }
     assert_eq!(simulator.device_counts("one").most_open, 1);
     drop(viewers);
+    wait_until(|| service.json("/api/health")["previews"]["viewers"] == 0);
+    // The session that was left may not be hung up yet.
     let mut other = Watching::of(&service, "two");
     other.picture();
     assert_eq!(simulator.device_counts("one").most_open, 1);

@@ -13,13 +13,20 @@ use crate::model::{CameraAccount, ProbeReport, Stream};
 use crate::probe::ProbeRequest;
 use crate::probe::pool::live::{Live, Shown};
 use crate::schedule::guard::Verdict;
-use crate::schedule::{Found, Purpose, VisitError, VisitLease, Visitor};
+use crate::schedule::{Found, Purpose, SchedulerHandle, VisitError, VisitLease, Visitor};
 
 /// Pictures a second at most: enough to see what moves, and a fifth of what a camera sends.
 const PICTURES_PER_SECOND: u32 = 5;
 
 /// Longest wait for a session.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// So long is waited for a preview that has the device: whoever turns from one of a recorder's channels to the next comes
+/// before the session that was just left is hung up.
+const LEAVES_IN: Duration = Duration::from_secs(2);
+
+/// How often it is asked again meanwhile.
+const ASKS_AGAIN: Duration = Duration::from_millis(100);
 
 /// A show whose sessions bring no picture for so long ends: the heartbeats of the device leave it no time.
 const STARVED: Duration = Duration::from_secs(60);
@@ -106,7 +113,7 @@ impl Show {
             () = self.now.closed() => return Ends::Unwatched,
             () = self.inner.cancel.cancelled() => return Ends::With(PreviewError::Stopped),
             () = changed(&mut self.config, &self.stream) => return Ends::With(PreviewError::Changed),
-            lease = self.inner.scheduler.visit(visitor, PATIENCE) => match lease {
+            lease = visit(&self.inner.scheduler, visitor) => match lease {
                 Ok(lease) => lease,
                 Err(error) => return Ends::With(error.into()),
             },
@@ -163,6 +170,17 @@ impl Show {
                     }
                 },
             }
+        }
+    }
+}
+
+/// A session of the device.
+async fn visit(scheduler: &SchedulerHandle, visitor: Visitor) -> Result<VisitLease, VisitError> {
+    let until = Instant::now() + LEAVES_IN;
+    loop {
+        match scheduler.visit(visitor.clone(), PATIENCE).await {
+            Err(VisitError::Occupied) if Instant::now() < until => tokio::time::sleep(ASKS_AGAIN).await,
+            decided => return decided,
         }
     }
 }
