@@ -4,7 +4,7 @@
 //! where half of the rows say as much as all of them, on every second one. The grain is that of the sensor: scaling down
 //! averages it away.
 
-use super::picture::{Plane, Yuv420};
+use super::picture::{Plane, Yuv420, laplacian_of_row, square};
 use crate::model::look::{GRAIN_SIDE, Samples, THUMBNAIL_HEIGHT, THUMBNAIL_WIDTH};
 use crate::model::{Look, StreamClock};
 
@@ -142,33 +142,39 @@ struct Tile {
 
 /// The picture's tiles, each from every second of its rows.
 fn tiles(picture: &Yuv420) -> Vec<Tile> {
-    let (width, height) = (picture.width, picture.height);
-    let columns = (width - 2) / TILE_PX;
+    let columns = (picture.width - 2) / TILE_PX;
     let samples = (TILE_PX * TILE_PX / 2) as f32;
-    let mut tiles = Vec::with_capacity(columns * (height / TILE_PX));
-    for top in (1..height - TILE_PX).step_by(TILE_PX) {
-        let mut sums = vec![(0_u32, 0_u32, 0_u32); columns];
+    let mut tiles = Vec::with_capacity(columns * (picture.height / TILE_PX));
+    let mut laplacian = vec![0_i16; picture.width - 2];
+    // One of each column, so that the compiler makes vector code of it.
+    let mut energy = vec![0_u32; columns * TILE_PX];
+    let mut sum = vec![0_u16; columns * TILE_PX];
+    let mut squares = vec![0_u32; columns * TILE_PX];
+    for top in (1..picture.height - TILE_PX).step_by(TILE_PX) {
+        energy.fill(0);
+        sum.fill(0);
+        squares.fill(0);
         for row in (top..top + TILE_PX).step_by(2) {
-            let line = |row: usize| &picture.y[row * width..(row + 1) * width];
-            let (above, here, below) = (line(row - 1), line(row), line(row + 1));
-            for (tile, (energy, sum, squares)) in sums.iter_mut().enumerate() {
-                let from = 1 + tile * TILE_PX;
-                let span = from..from + TILE_PX;
-                let (left, right) = (&here[from - 1..from - 1 + TILE_PX], &here[from + 1..from + 1 + TILE_PX]);
-                let around = above[span.clone()].iter().zip(&below[span.clone()]).zip(left.iter().zip(right));
-                for (((a, b), (l, r)), h) in around.zip(&here[span]) {
-                    // Of 16 bits, so that their squares are one operation each.
-                    let [a, b, l, r, h] = [a, b, l, r, h].map(|&sample| i16::from(sample));
-                    let laplacian = i32::from(a + b + l + r - 4 * h);
-                    *energy += (laplacian * laplacian) as u32;
-                    *sum += h as u32;
-                    *squares += (i32::from(h) * i32::from(h)) as u32;
-                }
+            laplacian_of_row(picture, row, &mut laplacian);
+            energy.iter_mut().zip(&laplacian).for_each(|(energy, &value)| *energy += square(value));
+            let luma = &picture.y[row * picture.width + 1..(row + 1) * picture.width];
+            for ((sum, squares), &luma) in sum.iter_mut().zip(&mut squares).zip(luma) {
+                *sum += u16::from(luma);
+                *squares += square(i16::from(luma));
             }
         }
-        tiles.extend(sums.into_iter().map(|(energy, sum, squares)| Tile {
-            energy: energy as f32 / samples,
-            variance: squares as f32 / samples - (sum as f32 / samples).powi(2),
+        let columns = energy
+            .as_chunks::<TILE_PX>()
+            .0
+            .iter()
+            .zip(squares.as_chunks::<TILE_PX>().0)
+            .zip(sum.as_chunks::<TILE_PX>().0);
+        tiles.extend(columns.map(|((energy, squares), sum)| {
+            let mean = sum.iter().map(|&sum| u32::from(sum)).sum::<u32>() as f32 / samples;
+            Tile {
+                energy: energy.iter().sum::<u32>() as f32 / samples,
+                variance: squares.iter().sum::<u32>() as f32 / samples - mean.powi(2),
+            }
         }));
     }
     tiles
