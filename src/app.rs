@@ -129,12 +129,7 @@ async fn first_password(store: &Store, state_dir: &Path) -> Result<Option<PathBu
 async fn start_pool(config: &Config) -> Result<Pool, Failure> {
     let registry = std::env::var_os("CACHE_DIRECTORY").map_or_else(|| config.storage.path.join("cache"), PathBuf::from);
     let registry = registry.join("gstreamer-registry.bin");
-    let options = PoolOptions { hardware: config.probe.hardware, ..PoolOptions::new(registry) };
-    let options = match config.probe.workers {
-        Some(workers) => options.with_workers(workers),
-        None => options,
-    };
-    Pool::start(options).await.map_err(|error| Failure::new(error, 69))
+    Pool::start(PoolOptions::new(registry).configured(&config.probe)).await.map_err(|error| Failure::new(error, 69))
 }
 
 /// What outlives the tasks.
@@ -331,10 +326,14 @@ async fn warn_of_fixed_settings(mut config: watch::Receiver<Arc<Config>>, cancel
         let now = config.borrow_and_update().clone();
         let fixed = |config: &Config| (config.web.listen, config.web.tls.clone());
         let (web, storage) = (fixed(&now) != fixed(&before), now.storage.path != before.storage.path);
-        let pool = |config: &Config| (config.probe.workers, config.probe.hardware);
+        let pool = |config: &Config| {
+            let probe = &config.probe;
+            (probe.workers, probe.in_flight, probe.decode_slots, probe.worker_megabytes, probe.hardware)
+        };
         if web || storage || pool(&now) != pool(&before) {
             tracing::warn!(
-                "web.listen, web.tls, storage.path, probe.workers and probe.hardware take effect at the next start of the service"
+                "web.listen, web.tls, storage.path and probe.workers, in_flight, decode_slots, worker_megabytes and hardware \
+                 take effect at the next start of the service"
             );
         }
         before = now;

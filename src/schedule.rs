@@ -51,13 +51,13 @@ pub struct Completed {
     pub reply: Option<oneshot::Sender<Arc<ProbeReport>>>,
 }
 
-/// How many probes may be in flight at once: 64 for each worker, `auto` counted as the machine's cores.
+/// How many probes may be in flight at once: `probe.in_flight`, or 64 for each worker, `auto` counted as the machine's
+/// cores.
 ///
 /// Receiving is almost all waiting, so the number bounds memory and sockets rather than the processor.
 pub fn in_flight_limit(config: &Config) -> usize {
-    let workers =
-        config.probe.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
-    (workers * 64).max(64)
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    config.probe.in_flight.unwrap_or_else(|| config.probe.workers.unwrap_or_else(cores) * 64)
 }
 
 /// Makes the scheduler of these streams. Nothing is probed before [`Scheduler::run`].

@@ -105,6 +105,9 @@ pub const WEB_TLS: &[&str] = &["cert_file", "key_file", "hsts_seconds"];
 pub const PROBE: &[&str] = &[
     "timeout_seconds",
     "workers",
+    "in_flight",
+    "decode_slots",
+    "worker_megabytes",
     "hardware",
     "retry_after_seconds",
     "failures_to_down",

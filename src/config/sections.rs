@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -205,7 +206,10 @@ pub(super) fn probe(root: &Section<'_>) -> (Probe, bool) {
     let count = |key: &str, default: u32, range: Range| section.integer(key, default, range, Rule::Ours);
     let probe = Probe {
         timeout: section.duration("timeout_seconds", default.timeout, TIMEOUT, Rule::Ours),
-        workers: workers(&section),
+        workers: auto_or(&section, "workers", 1..=16),
+        in_flight: auto_or(&section, "in_flight", 1..=1024),
+        decode_slots: auto_or(&section, "decode_slots", 1..=16),
+        worker_megabytes: auto_or(&section, "worker_megabytes", 128..=8192),
         hardware: section.choice("hardware", &Hardware::NAMES).and_then(Hardware::parse).unwrap_or_default(),
         retry_after: section.duration(
             "retry_after_seconds",
@@ -235,18 +239,18 @@ fn sentinel(section: &Section<'_>) -> Option<Sentinel> {
     sentinel
 }
 
-fn workers(section: &Section<'_>) -> Option<usize> {
-    let text = section.text("workers")?;
+/// `None` is `auto`: found from the machine.
+fn auto_or(section: &Section<'_>, key: &str, range: RangeInclusive<usize>) -> Option<usize> {
+    let text = section.text(key)?;
     if text == "auto" {
         return None;
     }
-    match text.parse::<usize>() {
-        Ok(workers @ 1..=16) => Some(workers),
-        _ => {
-            section.problem("workers", format!("{} is neither auto nor a number from 1 to 16", shown_text(text)));
-            None
-        }
+    let number = text.parse::<usize>().ok().filter(|number| range.contains(number));
+    if number.is_none() {
+        let (from, to) = range.into_inner();
+        section.problem(key, format!("{} is neither auto nor a number from {from} to {to}", shown_text(text)));
     }
+    number
 }
 
 pub(super) fn storage(root: &Section<'_>) -> Storage {

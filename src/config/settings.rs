@@ -161,6 +161,13 @@ pub struct Probe {
     pub timeout: Duration,
     /// Worker processes; `None` is `auto`: one a core, at most 4.
     pub workers: Option<usize>,
+    /// Probes at once, of all workers together; `None` is `auto`: 64 for each worker.
+    pub in_flight: Option<usize>,
+    /// Pictures that a worker decodes at once; `None` is `auto`: as many as make one for each core with all workers.
+    pub decode_slots: Option<usize>,
+    /// A worker that holds more is replaced, and killed at twice this; `None` is `auto`: a quarter of the machine's memory
+    /// for all workers, 160 to 700 MiB each.
+    pub worker_megabytes: Option<usize>,
     /// Whether hardware decoders are used, default auto.
     pub hardware: Hardware,
     /// A first failure is probed again after this time, default 3 s.
@@ -304,6 +311,9 @@ impl Default for Probe {
         Self {
             timeout: Duration::from_secs(10),
             workers: None,
+            in_flight: None,
+            decode_slots: None,
+            worker_megabytes: None,
             hardware: Hardware::Auto,
             retry_after: Duration::from_secs(3),
             failures_to_down: 2,

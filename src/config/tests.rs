@@ -309,9 +309,12 @@ fn bad_files() {
             &["line 1: probe.hardware: \"on\" is not one of auto, off, required"],
         ),
         (
-            "probe: {workers: 17, failures_to_down: 0}".into(),
+            "probe: {workers: 17, in_flight: 0, decode_slots: -1, worker_megabytes: 100, failures_to_down: 0}".into(),
             &[
                 "line 1: probe.workers: \"17\" is neither auto nor a number from 1 to 16",
+                "line 1: probe.in_flight: \"0\" is neither auto nor a number from 1 to 1024",
+                "line 1: probe.decode_slots: \"-1\" is neither auto nor a number from 1 to 16",
+                "line 1: probe.worker_megabytes: \"100\" is neither auto nor a number from 128 to 8192",
                 "line 1: probe.failures_to_down: \"0\" is not a whole number from 1 to 100",
             ],
         ),

@@ -28,7 +28,7 @@ use super::exchange;
 use super::protocol::{MissingElement, Target};
 use super::scrub::Scrubber;
 use super::{ProbeRequest, Probed, Prober, SnapshotSize};
-use crate::config::Hardware;
+use crate::config::{self, Hardware};
 use crate::model::{Outcome, ProbeReport, Reason, Stage};
 use link::Answer;
 use route::{Seats, Way};
@@ -88,6 +88,24 @@ impl PoolOptions {
         self.workers = workers.max(1);
         self.decode_slots = cores.div_ceil(self.workers);
         self
+    }
+
+    /// As the configuration says, and as fits the machine where it does not.
+    pub fn configured(self, probe: &config::Probe) -> Self {
+        let mut options = match probe.workers {
+            Some(workers) => self.with_workers(workers),
+            None => self,
+        };
+        options.hardware = probe.hardware;
+        options.decode_slots = probe.decode_slots.unwrap_or(options.decode_slots);
+        options.memory_limit_bytes = match probe.worker_megabytes {
+            Some(megabytes) => megabytes as u64 * 1_000_000,
+            None => spawn::memory_limit_bytes(options.workers),
+        };
+        // Half as many again as its share: not all have the same number.
+        let share = probe.in_flight.map_or(0, |in_flight| (in_flight * 3).div_ceil(options.workers * 2));
+        options.probes_in_flight = options.probes_in_flight.max(share);
+        options
     }
 }
 
@@ -279,4 +297,29 @@ fn believe(request: &ProbeRequest, mut report: ProbeReport, jpeg: Vec<u8>, start
 
 fn ours(reason: Reason, started: Instant) -> Probed {
     Probed { report: ProbeReport::failed(Stage::Resolve, reason, "", started.elapsed()), jpeg: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_configured_counts_and_the_rest_fits_the_machine() {
+        let found = PoolOptions::new(PathBuf::new());
+        let settings = config::Probe { workers: Some(1), ..config::Probe::default() };
+        let one = found.clone().configured(&settings);
+        assert_eq!((one.workers, one.probes_in_flight), (1, found.probes_in_flight));
+        assert_eq!(one.decode_slots, std::thread::available_parallelism().map_or(1, usize::from));
+        assert_eq!(one.memory_limit_bytes, spawn::memory_limit_bytes(1), "the share of the workers that there are");
+        let all = config::Probe {
+            workers: Some(4),
+            in_flight: Some(1000),
+            decode_slots: Some(3),
+            worker_megabytes: Some(256),
+            ..settings
+        };
+        let all = found.configured(&all);
+        assert_eq!((all.workers, all.decode_slots, all.probes_in_flight), (4, 3, 375));
+        assert_eq!(all.memory_limit_bytes, 256_000_000);
+    }
 }

@@ -53,17 +53,7 @@ pub(crate) fn config(streams: Vec<Stream>) -> Config {
             trusted_proxies: Vec::new(),
             public_status: false,
         },
-        probe: config::Probe {
-            timeout: INTERVAL,
-            workers: None,
-            hardware: config::Hardware::Auto,
-            retry_after: MS(3000),
-            failures_to_down: 2,
-            successes_to_up: 1,
-            max_megapixels: 40,
-            snapshot_width_px: 960,
-            sentinel: None,
-        },
+        probe: config::Probe { timeout: INTERVAL, retry_after: MS(3000), ..config::Probe::default() },
         storage: config::Storage {
             path: "/nonexistent".into(),
             heartbeats_days: 7,
