@@ -23,6 +23,8 @@ mod dashboard;
 mod faults;
 #[path = "figures/fleet.rs"]
 mod fleet;
+#[path = "figures/growth.rs"]
+mod growth;
 #[path = "figures/history.rs"]
 mod history;
 #[path = "figures/machine.rs"]
@@ -70,6 +72,9 @@ fn main() {
     }
     if only.as_deref() == Some("two-thousand") {
         runtime.block_on(whole::cameras(2_000, 15, seconds, &mut report));
+    }
+    if wanted("growth") {
+        runtime.block_on(growth::of_a_stream(seconds.min(60), &mut report));
     }
     if wanted("faults") {
         runtime.block_on(faults::verdicts());
