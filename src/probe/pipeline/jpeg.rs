@@ -22,6 +22,8 @@ pub struct Encoder {
     taker: gst::Pad,
     encoded: Receiver<gst::Buffer>,
     size: Option<(usize, usize)>,
+    /// Of the last picture; its memory is used again for one of the same size.
+    buffer: Option<gst::Buffer>,
 }
 
 impl Drop for Encoder {
@@ -59,7 +61,7 @@ impl Encoder {
         taker.set_active(true)?;
         input.set_active(true)?;
         input.push_event(gst::event::StreamStart::new("picture"));
-        Ok(Self { element, input, taker, encoded, size: None })
+        Ok(Self { element, input, taker, encoded, size: None, buffer: None })
     }
 
     /// Encodes one picture. After an error the encoder must not be used again.
@@ -76,7 +78,11 @@ impl Encoder {
             self.input.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
             self.size = Some((picture.width, picture.height));
         }
-        let mut buffer = gst::Buffer::with_size(info.size()).context("no memory for a picture")?;
+        // One that the element still holds is left to it.
+        let mut buffer = match self.buffer.take() {
+            Some(buffer) if buffer.size() == info.size() && buffer.is_writable() => buffer,
+            _ => gst::Buffer::with_size(info.size()).context("no memory for a picture")?,
+        };
         {
             let mut map = buffer.make_mut().map_writable()?;
             let chroma_width = picture.width.div_ceil(2);
@@ -93,7 +99,8 @@ impl Encoder {
             }
         }
         buffer.make_mut().set_pts(gst::ClockTime::ZERO);
-        self.input.push(buffer)?;
+        self.input.push(buffer.clone())?;
+        self.buffer = Some(buffer);
         let encoded = self.encoded.try_recv().context("the encoder gave no JPEG")?;
         let map = encoded.map_readable()?;
         Ok(Bytes::copy_from_slice(&map))
@@ -114,5 +121,15 @@ mod tests {
             let jpeg = encoder.encode(&picture).unwrap();
             assert!(jpeg.starts_with(&[0xff, 0xd8]), "{width}×{height}");
         }
+    }
+
+    #[test]
+    fn memory_that_is_used_again_holds_the_new_picture() {
+        crate::probe::pipeline::init().unwrap();
+        let grey = |luma| Yuv420 { width: 64, height: 48, y: vec![luma; 3_072], u: vec![128; 768], v: vec![128; 768] };
+        let mut encoder = Encoder::new().unwrap();
+        let [dark, light, dark_again] = [20, 200, 20].map(|luma| encoder.encode(&grey(luma)).unwrap());
+        assert_ne!(dark, light);
+        assert_eq!(dark, dark_again);
     }
 }
