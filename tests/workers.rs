@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use streampulse::model::{Outcome, Reason};
 use streampulse::probe::pool::{Pool, PoolOptions};
 use streampulse::probe::{ProbeRequest, Probed, Prober as _};
-use streampulse::simulator::{Fault, SimulatedCamera, Simulator, SimulatorOptions, clips};
+use streampulse::simulator::{Fault, Method, SimulatedCamera, Simulator, SimulatorOptions, clips};
 use tokio::task::JoinSet;
 
 const CAMERAS: usize = 10;
@@ -67,6 +67,30 @@ async fn a_killed_worker_fails_no_probe() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_worker_fails_no_probe() {
     expect_pictures_in_spite_of(Signal::STOP).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_worker_is_started_when_the_first_is_busy() {
+    let names: Vec<String> = (0..20).map(|number| format!("silent {number}")).collect();
+    let camera = |name: &String| SimulatedCamera::rtsp(name, clips::gate()).fault(Fault::SilentTo(Method::Play));
+    let simulator = Simulator::start(SimulatorOptions::new(names.iter().map(camera))).await.expect("simulator");
+    let options = PoolOptions { workers_at_start: 1, decode_slots: 1, ..pool_options().with_workers(2) };
+    let pool = Arc::new(Pool::start(options).await.expect("pool"));
+    let first = pool.measures().worker_pids;
+    assert_eq!(first.len(), 1);
+    let probes = probe_all(&pool, &simulator);
+    let both = async {
+        while pool.measures().worker_pids.len() < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, both).await.expect("a second worker");
+    for probed in probes.join_all().await {
+        assert_eq!(probed.report.reason(), Reason::ResponseTimeout, "{:?}", probed.report);
+    }
+    let pids = pool.measures().worker_pids;
+    assert!(pids.len() == 2 && pids.contains(&first[0]), "it stays: {pids:?}");
+    pool.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -159,7 +159,7 @@ pub struct WebTls {
 pub struct Probe {
     /// Deadline of one probe, default 10 s.
     pub timeout: Duration,
-    /// Worker processes; `None` is `auto`: one a core, at most 4.
+    /// Worker processes; `None` is `auto`: one, and more when there is much to do, at most one a core and 4.
     pub workers: Option<usize>,
     /// Probes at once, of all workers together; `None` is `auto`: 64 for each worker.
     pub in_flight: Option<usize>,

@@ -45,8 +45,10 @@ const ATTEMPTS: u32 = 3;
 pub struct PoolOptions {
     /// The program that has the `worker` command.
     pub program: PathBuf,
-    /// Worker processes.
+    /// Worker processes, when there is much to do.
     pub workers: usize,
+    /// So many of them from the start.
+    pub workers_at_start: usize,
     /// Decoding threads of each.
     pub decode_slots: usize,
     /// Probes in flight in each.
@@ -64,7 +66,7 @@ pub struct PoolOptions {
 }
 
 impl PoolOptions {
-    /// One worker a core, at most four, sized to this machine.
+    /// As many workers as are needed, at most one a core and four, sized to this machine.
     pub fn new(registry: PathBuf) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = cores.min(4);
@@ -72,6 +74,7 @@ impl PoolOptions {
             // The inode that runs now: an upgrade may already have put another binary at the path.
             program: PathBuf::from("/proc/self/exe"),
             workers,
+            workers_at_start: 1,
             decode_slots: cores.div_ceil(workers),
             probes_in_flight: 100,
             in_background: false,
@@ -82,10 +85,11 @@ impl PoolOptions {
         }
     }
 
-    /// Another number of workers, the decode slots still covering the cores.
+    /// Another number of workers, all of them from the start, the decode slots still covering the cores.
     pub fn with_workers(mut self, workers: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         self.workers = workers.max(1);
+        self.workers_at_start = self.workers;
         self.decode_slots = cores.div_ceil(self.workers);
         self
     }
@@ -163,7 +167,7 @@ struct Inner {
 }
 
 impl Pool {
-    /// Warms GStreamer's registry, starts the workers and waits until the first is ready.
+    /// Warms GStreamer's registry, starts the workers that are to be there from the start, and waits for them.
     ///
     /// # Errors
     /// [`PoolError`], which names what is missing.
@@ -171,7 +175,10 @@ impl Pool {
         spawn::warm_registry(&options).await?;
         let shared = Shared::default();
         let seats = Seats::new(&options, &shared);
-        let opened = futures_util::future::join_all(seats.ordinary.iter().map(|seat| seat.open())).await;
+        let opened = futures_util::future::join_all(
+            seats.ordinary.iter().take(options.workers_at_start).map(|seat| seat.open()),
+        )
+        .await;
         opened.into_iter().collect::<Result<Vec<_>, _>>()?;
         seats.open_hardware(options.clone(), &shared).await;
         Ok(Self { inner: Arc::new(Inner { seats, options, shared }) })
@@ -257,6 +264,8 @@ impl Inner {
             room.as_mut().enable();
             if way.alone {
                 self.seats.open_quarantine(&self.shared);
+            } else {
+                self.seats.open_ordinary(&self.shared);
             }
             if let Some(running) = self.seats.with_room(way).and_then(|seat| seat.begin(key, target)) {
                 return running.answer().await;
@@ -308,7 +317,7 @@ mod tests {
         let found = PoolOptions::new(PathBuf::new());
         let settings = config::Probe { workers: Some(1), ..config::Probe::default() };
         let one = found.clone().configured(&settings);
-        assert_eq!((one.workers, one.probes_in_flight), (1, found.probes_in_flight));
+        assert_eq!((one.workers, one.workers_at_start, one.probes_in_flight), (1, 1, found.probes_in_flight));
         assert_eq!(one.decode_slots, std::thread::available_parallelism().map_or(1, usize::from));
         assert_eq!(one.memory_limit_bytes, spawn::memory_limit_bytes(1), "the share of the workers that there are");
         let all = config::Probe {
@@ -319,7 +328,7 @@ mod tests {
             ..settings
         };
         let all = found.configured(&all);
-        assert_eq!((all.workers, all.decode_slots, all.probes_in_flight), (4, 3, 375));
+        assert_eq!((all.workers, all.workers_at_start, all.decode_slots, all.probes_in_flight), (4, 4, 3, 375));
         assert_eq!(all.memory_limit_bytes, 256_000_000);
     }
 }

@@ -23,6 +23,10 @@ const LIVES_LONGER: u64 = 20;
 /// heartbeat; the others would wait and at last be called `overloaded`.
 const QUARANTINE_SEATS: usize = 4;
 
+/// A worker with so many probes in flight for each of its decode slots is busy: the next one is started. Ten cameras, which
+/// are begun together at the start of the service, are not yet a reason.
+const BUSY: usize = 12;
+
 /// How one attempt is to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Way {
@@ -53,8 +57,10 @@ impl Way {
 
 /// The seats of the pool.
 pub struct Seats {
-    /// Without devices.
+    /// Without devices; those that are not there from the start are started when they are needed.
     pub ordinary: Vec<Arc<Seat>>,
+    /// Probes in flight that make an ordinary worker busy.
+    busy: usize,
     /// Each for one probe at a time; started when they are needed.
     quarantine: Vec<Arc<Seat>>,
     /// With the hardware decoders; empty when there are none, or when they are off.
@@ -68,6 +74,7 @@ impl Seats {
         let seat = |options: PoolOptions| Arc::new(Seat::new(options, shared.clone()));
         Self {
             ordinary: (0..options.workers.max(1)).map(|_| seat(options.clone())).collect(),
+            busy: (BUSY * options.decode_slots).min(options.probes_in_flight),
             quarantine: (0..QUARANTINE_SEATS)
                 .map(|_| {
                     let options = options.clone();
@@ -90,17 +97,16 @@ impl Seats {
         if self.quarantine.iter().any(|seat| seat.has_room()) {
             return;
         }
-        let Some(seat) = self.quarantine.iter().find(|seat| !seat.is_open()).cloned() else { return };
-        let cancel = shared.cancel.clone();
-        shared.tasks.spawn(async move {
-            let opened = tokio::select! {
-                opened = seat.open() => opened,
-                () = cancel.cancelled() => return,
-            };
-            if let Err(error) = opened {
-                tracing::error!("no worker for streams that are probed alone: {error}");
-            }
-        });
+        open_next(&self.quarantine, shared, "no worker for streams that are probed alone");
+    }
+
+    /// Starts one more ordinary worker when those that run are busy. Each holds some 30 MB, whether it has much to do or not.
+    pub fn open_ordinary(&self, shared: &Shared) {
+        let mut open = self.ordinary.iter().filter(|seat| seat.is_open());
+        // One that is just starting takes what comes.
+        if open.all(|seat| seat.pid().is_some() && seat.in_flight() >= self.busy) {
+            open_next(&self.ordinary, shared, "no further worker");
+        }
     }
 
     /// True when there may be hardware decoders to choose from.
@@ -185,6 +191,21 @@ impl Seats {
             }
         }
     }
+}
+
+/// Starts the first worker that is not there yet, in a task of its own.
+fn open_next(seats: &[Arc<Seat>], shared: &Shared, complaint: &'static str) {
+    let Some(seat) = seats.iter().find(|seat| !seat.is_open()).cloned() else { return };
+    let cancel = shared.cancel.clone();
+    shared.tasks.spawn(async move {
+        let opened = tokio::select! {
+            opened = seat.open() => opened,
+            () = cancel.cancelled() => return,
+        };
+        if let Err(error) = opened {
+            tracing::error!("{complaint}: {error}");
+        }
+    });
 }
 
 #[cfg(test)]
