@@ -41,6 +41,8 @@ impl Service {
             .env("STREAMPULSE_LISTEN", "127.0.0.1:0")
             .env("STREAMPULSE_ADMIN_PASSWORD_FILE", site.join("password"))
             .env("CACHE_DIRECTORY", env!("CARGO_TARGET_TMPDIR"))
+            // As in the unit.
+            .env("MALLOC_MMAP_THRESHOLD_", "4194304")
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
