@@ -42,6 +42,8 @@ struct Exchange {
     trusted: bool,
     /// A message was held back, because it would have offered a refused password again.
     refused: bool,
+    /// The next message is PAUSE, which is not sent.
+    pauses: bool,
     /// Messages sent to end the session, `None` before that.
     goodbyes: Option<u32>,
 }
@@ -56,6 +58,7 @@ impl Exchange {
             connected: false,
             trusted: false,
             refused: false,
+            pauses: false,
             goodbyes: None,
         }
     }
@@ -127,6 +130,11 @@ pub fn build(
             }
             Said::Progress { code: "close", .. } => {
                 exchange.lock().unwrap_or_else(PoisonError::into_inner).goodbyes.get_or_insert(0);
+            }
+            // On the way down from PLAYING. TEARDOWN comes at once and would interrupt it, which inside TLS costs the connection
+            // and so TEARDOWN as well.
+            Said::Progress { text: "Sending PAUSE request", .. } => {
+                exchange.lock().unwrap_or_else(PoisonError::into_inner).pauses = true;
             }
             Said::Progress { text, .. } => follow_progress(&exchange, &watch, text),
             Said::Element(_) => {}
@@ -201,6 +209,9 @@ fn watch_requests(source: &gst::Element, target: &Target, exchange: &Arc<Mutex<E
     let (has_password, target) = (target.credentials.is_some(), target.clone());
     source.connect("before-send", false, move |_| {
         let mut exchange = exchange.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::take(&mut exchange.pauses) {
+            return Some(false.to_value());
+        }
         // Sent and never answered: it is the same request.
         if !source_log::reconnects() {
             exchange.requests += 1;
