@@ -74,7 +74,7 @@ fn main() {
         runtime.block_on(whole::cameras(2_000, 15, seconds, &mut report));
     }
     if wanted("growth") {
-        runtime.block_on(growth::of_a_stream(seconds.min(60), &mut report));
+        runtime.block_on(growth::of_a_stream(&mut report));
     }
     if wanted("faults") {
         runtime.block_on(faults::verdicts());
