@@ -74,6 +74,8 @@ async fn every_session_ends_with_a_teardown_and_devices_are_not_crowded() {
     assert!(reasons[&Reason::Ok] > PROBES / 2 && reasons.len() >= 4, "{reasons:?}");
     assert!(total.sessions_opened >= reasons[&Reason::Ok], "{total:?}");
     assert_eq!(total.teardowns, total.sessions_opened, "{total:?}");
+    // It would only be interrupted by TEARDOWN.
+    assert_eq!(total.pauses, 0, "{total:?}");
     for (device, (streams, allowed)) in DEVICES.into_iter().enumerate() {
         let most = simulator.device_counts(&format!("d{device}s0")).most_open;
         assert!(most >= 1 && most <= allowed, "{streams} streams: {most} sessions at once, {allowed} allowed");

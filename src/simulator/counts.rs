@@ -23,6 +23,8 @@ pub struct Counts {
     pub most_sessions_open: usize,
     /// PLAYs that succeeded.
     pub plays: usize,
+    /// PAUSEs of an open session.
+    pub pauses: usize,
     /// TEARDOWNs of an open session.
     pub teardowns: usize,
     /// RTSP sessions that the camera itself ended, because it broke or healed.
@@ -47,6 +49,7 @@ impl Counts {
             http_sessions_open: self.http_sessions_open + other.http_sessions_open,
             most_sessions_open: self.most_sessions_open.max(other.most_sessions_open),
             plays: self.plays + other.plays,
+            pauses: self.pauses + other.pauses,
             teardowns: self.teardowns + other.teardowns,
             sessions_cut: self.sessions_cut + other.sessions_cut,
             refused_busy: self.refused_busy + other.refused_busy,

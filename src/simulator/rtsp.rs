@@ -162,7 +162,7 @@ impl Conversation<'_> {
             Method::Setup if named.is_none() || !has_video(&camera, request) => Ok(Answer::status(404)),
             Method::Setup => self.set_up(&camera, request).await,
             Method::Play => Ok(self.play(&camera)),
-            Method::Pause => Ok(self.pause()),
+            Method::Pause => Ok(self.pause(&camera)),
             Method::Teardown => {
                 if let Some(session) = self.session.take() {
                     // First: whoever waits for the session to end then looks at what was counted.
@@ -232,10 +232,11 @@ impl Conversation<'_> {
         ))
     }
 
-    fn pause(&mut self) -> Answer {
+    fn pause(&mut self, camera: &CameraState) -> Answer {
         match &mut self.session {
             Some(session) => {
                 session.media = None;
+                camera.counts.update(|c| c.pauses += 1);
                 Answer::ok(format!("Session: {}\r\n", session.id))
             }
             None => Answer::status(455),
