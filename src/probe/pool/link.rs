@@ -96,6 +96,11 @@ impl InFlight {
         }
     }
 
+    /// True when its keyframe waits for a decoder.
+    pub fn is_queued(&self) -> bool {
+        self.progress == Progress::Queued
+    }
+
     /// Where it overran: in the decoder, or somewhere before it.
     pub fn stage(&self) -> Stage {
         if self.progress == Progress::Receiving { Stage::Resolve } else { Stage::Decode }

@@ -27,6 +27,9 @@ const QUARANTINE_SEATS: usize = 4;
 /// are begun together at the start of the service, are not yet a reason.
 const BUSY: usize = 12;
 
+/// It is also busy when so many keyframes wait for each of its decode slots: a few cameras with large pictures are enough.
+const BUSY_QUEUE: usize = 2;
+
 /// How one attempt is to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Way {
@@ -59,8 +62,8 @@ impl Way {
 pub struct Seats {
     /// Without devices; those that are not there from the start are started when they are needed.
     pub ordinary: Vec<Arc<Seat>>,
-    /// Probes in flight that make an ordinary worker busy.
-    busy: usize,
+    /// Probes in flight, and keyframes that wait for a decoder, that make an ordinary worker busy.
+    busy: (usize, usize),
     /// Each for one probe at a time; started when they are needed.
     quarantine: Vec<Arc<Seat>>,
     /// With the hardware decoders; empty when there are none, or when they are off.
@@ -74,7 +77,7 @@ impl Seats {
         let seat = |options: PoolOptions| Arc::new(Seat::new(options, shared.clone()));
         Self {
             ordinary: (0..options.workers.max(1)).map(|_| seat(options.clone())).collect(),
-            busy: (BUSY * options.decode_slots).min(options.probes_in_flight),
+            busy: ((BUSY * options.decode_slots).min(options.probes_in_flight), BUSY_QUEUE * options.decode_slots),
             quarantine: (0..QUARANTINE_SEATS)
                 .map(|_| {
                     let options = options.clone();
@@ -102,9 +105,11 @@ impl Seats {
 
     /// Starts one more ordinary worker when those that run are busy. Each holds some 30 MB, whether it has much to do or not.
     pub fn open_ordinary(&self, shared: &Shared) {
+        let (in_flight, queued) = self.busy;
+        let is_busy = |seat: &Seat| seat.in_flight() >= in_flight || seat.queued() >= queued;
         let mut open = self.ordinary.iter().filter(|seat| seat.is_open());
         // One that is just starting takes what comes.
-        if open.all(|seat| seat.pid().is_some() && seat.in_flight() >= self.busy) {
+        if open.all(|seat| seat.pid().is_some() && is_busy(seat)) {
             open_next(&self.ordinary, shared, "no further worker");
         }
     }

@@ -101,6 +101,11 @@ impl Seat {
         self.current().map_or(0, |link| link.lock().len())
     }
 
+    /// Keyframes that wait for a decoder.
+    pub fn queued(&self) -> usize {
+        self.current().map_or(0, |link| link.lock().values().filter(|probe| probe.is_queued()).count())
+    }
+
     /// Process id of the worker.
     pub fn pid(&self) -> Option<u32> {
         self.current().map(|link| link.pid)

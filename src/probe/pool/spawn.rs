@@ -43,10 +43,9 @@ fn command(options: &PoolOptions) -> Command {
         .env("GSETTINGS_BACKEND", "memory")
         // glibc would give each of hundreds of threads an arena of its own.
         .env("MALLOC_ARENA_MAX", "2")
-        // And keep what was once freed in blocks of up to 32 MiB (mallopt(3): the threshold grows with them).
+        // And map every block of 128 KiB and more anew: pictures and their parts are.
         .env("MALLOC_MMAP_THRESHOLD_", "8388608")
-        // With that set, it would give back all but 128 KiB of what is free at the end of the heap and fault it in again,
-        // several times a probe.
+        // And give back all but 128 KiB of what is free at the end of the heap, to fault it in again several times a probe.
         .env("MALLOC_TRIM_THRESHOLD_", "8388608")
         .stdout(Stdio::null())
         // What libraries print may hold anything, a password included.
