@@ -1,29 +1,34 @@
 //! The pipelines of a probe, and the only place that names GStreamer.
 //!
 //! [`receive`] opens the camera and ends at the first whole keyframe: `rtsp` or `http` build the source, `watch` sees
-//! what happens, `overheard` takes down what is said, `gate` holds back what comes before a keyframe. `authority` judges certificates, `relay` is the TLS of `http`. [`decode`] turns that keyframe into a
+//! what happens, `overheard` takes down what is said, `gate` holds back what comes before a keyframe. `authority` judges certificates, `https_relay` is the TLS of `http`, `rtsp_relay` the connection of `rtsp`, with its `sieve`. [`decode`] turns that keyframe into a
 //! picture in a slot that is kept warm, [`jpeg`] encodes it. [`preview`] stays for more than one. [`hardware`] finds decoders, [`self_test`] says what they are
 //! worth.
 
 mod authority;
 mod challenge;
+mod connect;
 mod container;
 pub mod decode;
 mod dial;
 pub mod elements;
 mod first_boundary;
+mod fragments;
 mod gate;
 pub mod hardware;
 mod http;
+mod https_relay;
 pub mod jpeg;
 mod overheard;
 pub mod preview;
 pub mod receive;
-mod relay;
 mod rtsp;
+mod rtsp_relay;
 mod second_look;
 pub mod self_test;
+mod sieve;
 mod source_log;
+mod timeline;
 mod watch;
 
 pub use watch::{Seen, Tap, Watch};

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::SocketAddr;
+use std::net::TcpStream;
 use std::rc::Rc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -10,17 +10,14 @@ use std::time::{Duration, Instant};
 use gio::glib;
 use gio::prelude::*;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
 use super::authority;
+use super::connect::connect;
 use crate::model::Stage;
 use crate::probe::certificate::TlsFault;
-use crate::probe::classify::{End, more_telling};
+use crate::probe::classify::End;
 use crate::probe::protocol::Target;
 use crate::probe::resolve::resolve;
-
-/// Addresses of one name that are tried.
-const MOST_ATTEMPTS: usize = 2;
 
 /// What the watching thread needs: a name, a channel and a wait.
 const WATCHING_STACK_BYTES: usize = 64 * 1024;
@@ -68,26 +65,14 @@ pub fn dial(
 ) -> Result<Dialled, (Stage, End)> {
     begins(Stage::Connect);
     let addresses = resolve(&target.host, target.port, deadline).map_err(|end| (Stage::Resolve, end))?;
-    let (mut failed, mut attempts) = (End::NameUnknown, 0);
-    for address in addresses {
-        match connect(address, deadline, cancel) {
-            Ok(stream) if !target.is_tls() => return Ok(Dialled::new(stream.upcast(), cancel)),
-            Ok(stream) => {
-                begins(Stage::Tls);
-                let stream = shake_hands(&stream, target, cancel).map_err(|end| (Stage::Tls, end))?;
-                return Ok(Dialled::new(stream.upcast(), cancel));
-            }
-            Err(end) => {
-                // An address without a route costs nothing and nobody.
-                attempts += usize::from(end != End::Connect(Errno::NETUNREACH));
-                failed = more_telling(failed, end);
-            }
-        }
-        if attempts == MOST_ATTEMPTS {
-            break;
-        }
+    let socket = connect(&addresses, deadline, cancel).map_err(|end| (Stage::Connect, end))?;
+    let stream = as_glib_has_it(socket, deadline).map_err(|end| (Stage::Connect, end))?;
+    if !target.is_tls() {
+        return Ok(Dialled::new(stream.upcast(), cancel));
     }
-    Err((Stage::Connect, failed))
+    begins(Stage::Tls);
+    let stream = shake_hands(&stream, target, cancel).map_err(|end| (Stage::Tls, end))?;
+    Ok(Dialled::new(stream.upcast(), cancel))
 }
 
 /// As [`dial`], with a deadline that is kept to the millisecond; for connections that nobody else cancels.
@@ -116,28 +101,12 @@ fn cancel_at(cancel: &gio::Cancellable, deadline: Instant) -> Option<SyncSender<
     started.ok().map(|_| timer)
 }
 
-/// The socket is made by hand, because GLib keeps only some of what the system says and drops the interface of a
-/// link-local address.
-fn connect(address: SocketAddr, deadline: Instant, cancel: &gio::Cancellable) -> Result<gio::SocketConnection, End> {
-    let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None).map_err(End::Connect)?;
-    match rustix::net::connect(&socket, &address) {
-        Ok(()) | Err(Errno::INPROGRESS) => {}
-        Err(error) => return Err(End::Connect(error)),
-    }
-    let socket = gio::Socket::from_fd(socket).map_err(|_| End::Overloaded)?;
+fn as_glib_has_it(socket: TcpStream, deadline: Instant) -> Result<gio::SocketConnection, End> {
+    let socket = gio::Socket::from_fd(socket.into()).map_err(|_| End::Overloaded)?;
     // A second late, it is only for the case that nobody cancels.
     let left = deadline.saturating_duration_since(Instant::now()) + Duration::from_secs(1);
     socket.set_timeout(u32::try_from(left.as_secs()).unwrap_or(60).max(1));
-    let left_us = i64::try_from(left.as_micros()).unwrap_or(i64::MAX);
-    if socket.condition_timed_wait(glib::IOCondition::OUT, left_us, Some(cancel)).is_err() {
-        return Err(End::Deadline { since_media: None });
-    }
-    if let Err(error) = sockopt::socket_error(&socket).and_then(|outcome| outcome) {
-        return Err(End::Connect(error));
-    }
-    // Asked once more, so that GLib knows, too, that it is connected.
+    // So that GLib knows, too, that it is connected.
     socket.check_connect_result().map_err(|_| End::Connect(Errno::CONNABORTED))?;
     Ok(socket.connection_factory_create_connection())
 }

@@ -57,44 +57,112 @@ pub fn close_until_keyframe(pad: &gst::Pad, codec: Codec, watch: &Arc<Watch>) {
 }
 
 /// Puts a gate on the pad by which packets come in that cannot overtake one another: in front of the jitter buffer, whose work
-/// on a packet, in three threads, is most of what it costs. The sequence numbers of what passes go on without a gap, so that
-/// nothing is waited for.
+/// on a packet, in three threads, is most of what it costs.
 pub fn close_in_front(pad: &gst::Pad, codec: Codec, payload_type: u8, watch: &Arc<Watch>) {
     if codec == Codec::Mjpeg {
         return;
     }
-    let (watch, state) = (watch.clone(), Mutex::new((Some(Gate::of(codec)), 0_u16)));
+    let (watch, front) = (watch.clone(), Mutex::new(Front::new(codec, payload_type)));
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         let Some(buffer) = info.buffer_mut() else { return gst::PadProbeReturn::Ok };
-        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (gate, held) = &mut *state;
-        let Some(passage) = buffer.map_readable().ok().and_then(|packet| {
-            // What is not of this stream is for whoever is behind: control packets, and payloads that were not described.
-            let is_ours = rtp_time(&packet).is_some() && packet[1] & 0x7f == payload_type;
-            is_ours.then(|| gate.as_mut().map_or(Passage::Open, |gate| gate.see(&packet)))
-        }) else {
-            return gst::PadProbeReturn::Ok;
-        };
-        match passage {
-            Passage::Held => {
-                *held = held.wrapping_add(1);
+        let mut front = front.lock().unwrap_or_else(PoisonError::into_inner);
+        match buffer.map_readable().map_or(Sight::Beside { back: 0 }, |packet| front.see(&packet)) {
+            Sight::Hold => {
                 watch.saw_media();
-                return gst::PadProbeReturn::Handled;
+                gst::PadProbeReturn::Handled
             }
-            Passage::Let => {}
-            Passage::Open if *held == 0 => return gst::PadProbeReturn::Remove,
-            Passage::Open => *gate = None,
+            Sight::Pass { .. } if front.is_open() => gst::PadProbeReturn::Remove,
+            Sight::Pass { back: 0 } | Sight::Beside { back: 0 } => gst::PadProbeReturn::Ok,
+            Sight::Pass { back } | Sight::Beside { back } => {
+                if let Ok(mut packet) = buffer.make_mut().map_writable() {
+                    Front::count_back(&mut packet, back);
+                }
+                gst::PadProbeReturn::Ok
+            }
         }
-        count_back(buffer.make_mut(), *held);
-        gst::PadProbeReturn::Ok
     });
 }
 
-/// Makes the sequence number smaller (RFC 3550 section 5.1).
-fn count_back(packet: &mut gst::BufferRef, by: u16) {
-    let Ok(mut packet) = packet.map_writable() else { return };
-    if let Some([high, low]) = packet.get_mut(2..4) {
-        [*high, *low] = u16::from_be_bytes([*high, *low]).wrapping_sub(by).to_be_bytes();
+/// A gate in front of everything that minds a gap: the sequence numbers of what passes go on as if nothing had been taken
+/// out, so that nothing is waited for.
+#[derive(Debug)]
+pub struct Front {
+    codec: Codec,
+    gate: Option<Gate>,
+    payload_type: u8,
+    /// Synchronisation source of the first packet: it alone is looked at, for each counts its packets by itself.
+    source: Option<[u8; 4]>,
+    taken_out: u16,
+}
+
+/// What becomes of a packet there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// It is dropped.
+    Hold,
+    /// It passes with its sequence number so much smaller.
+    Pass {
+        /// Packets that were taken out before it, modulo 2^16.
+        back: u16,
+    },
+    /// It is none of the pictures': another payload of the same source, which counts on with them, another source, or a
+    /// control packet.
+    Beside {
+        /// As above; 0 where it is not counted with them.
+        back: u16,
+    },
+}
+
+impl Front {
+    /// For one stream. Of a JPEG every packet passes.
+    pub fn new(codec: Codec, payload_type: u8) -> Self {
+        let gate = (codec != Codec::Mjpeg).then(|| Gate::of(codec));
+        Self { codec, gate, payload_type, source: None, taken_out: 0 }
+    }
+
+    /// The codec of the stream.
+    pub fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    /// A packet that was to pass is taken out all the same.
+    pub fn take_out(&mut self) {
+        self.taken_out = self.taken_out.wrapping_add(1);
+    }
+
+    /// The next packet.
+    pub fn see(&mut self, packet: &[u8]) -> Sight {
+        let (Some(_), Some(source)) = (rtp_time(packet), packet.get(8..).and_then(<[u8]>::first_chunk)) else {
+            return Sight::Beside { back: 0 };
+        };
+        let payload_type = packet[1] & 0x7f;
+        if payload_type != self.payload_type || self.source.is_some_and(|own| own != *source) {
+            // A control packet has these types, and its sender where others have their time (RFC 5761 section 4).
+            let is_counted = !(64..96).contains(&payload_type) && self.source == Some(*source);
+            return Sight::Beside { back: if is_counted { self.taken_out } else { 0 } };
+        }
+        self.source = Some(*source);
+        match self.gate.as_mut().map_or(Passage::Open, |gate| gate.see(packet)) {
+            Passage::Held => {
+                self.take_out();
+                return Sight::Hold;
+            }
+            Passage::Let => {}
+            Passage::Open => self.gate = None,
+        }
+        Sight::Pass { back: self.taken_out }
+    }
+
+    /// True when all that comes will pass as it is.
+    pub fn is_open(&self) -> bool {
+        self.gate.is_none() && self.taken_out == 0
+    }
+
+    /// Makes the sequence number smaller (RFC 3550 section 5.1).
+    pub fn count_back(packet: &mut [u8], by: u16) {
+        if let Some([high, low]) = packet.get_mut(2..4) {
+            [*high, *low] = u16::from_be_bytes([*high, *low]).wrapping_sub(by).to_be_bytes();
+        }
     }
 }
 
@@ -110,6 +178,7 @@ enum Passage {
 }
 
 /// What it knows of the packets so far.
+#[derive(Debug)]
 struct Gate {
     codec: Codec,
     /// RTP time of the newest picture that needs another one: no slice of it begins a keyframe.
@@ -327,6 +396,24 @@ mod tests {
         extended.extend([0xbe, 0xde, 0, 1, 7, 7, 7, 7, 0x41, P]);
         assert_eq!(Gate::of(Codec::H264).see(&extended), Passage::Held);
         assert_eq!(Gate::of(Codec::H264).see(&extended[..22]), Passage::Open, "cut short, so unknown");
+    }
+
+    #[test]
+    fn what_counts_on_with_the_pictures_is_counted_back_with_them() {
+        let mut front = Front::new(Codec::H264, 96);
+        let other = |payload_type: u8, source: u8| {
+            let mut other = packet(1, &[0x41, P]);
+            (other[1], other[11]) = (payload_type, source);
+            other
+        };
+        assert_eq!(front.see(&other(107, 0)), Sight::Beside { back: 0 }, "nothing came before");
+        assert_eq!(front.see(&packet(1, &[0x41, P])), Sight::Hold);
+        assert_eq!(front.see(&other(107, 0)), Sight::Beside { back: 1 });
+        assert_eq!(front.see(&other(107, 1)), Sight::Beside { back: 0 }, "another source counts by itself");
+        assert_eq!(front.see(&other(96, 1)), Sight::Beside { back: 0 });
+        assert_eq!(front.see(&other(200, 0)), Sight::Beside { back: 0 }, "a sender's report");
+        assert_eq!(front.see(&packet(2, &[0x65, I])), Sight::Pass { back: 1 });
+        assert!(!front.is_open());
     }
 
     #[test]

@@ -9,9 +9,9 @@ use gstreamer as gst;
 
 use super::challenge::credentials_for_soup;
 use super::elements::make;
+use super::https_relay::Relay;
 use super::overheard::Ear;
 use super::receive::MAX_LOCATION_CHARACTERS;
-use super::relay::Relay;
 use super::watch::{Said, Seen, Watch};
 use super::{container, first_boundary};
 use crate::model::Stage;

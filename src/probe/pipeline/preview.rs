@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-use super::receive::{Events, Keyframe, Received, Timeline, closed, explain, follow, open};
+use super::receive::{Events, Keyframe, Received, closed, explain, follow, open};
+use super::timeline::Timeline;
 use super::watch::{Seen, Watch};
 use crate::model::{Stage, Transport};
 use crate::probe::classify::End;
@@ -50,7 +51,7 @@ fn stay(
             Ok((_, Seen::Ended(end))) => return Err((timeline.current, end)),
             Ok((_, Seen::Failed(facts))) => return Err(explain(&facts, watch, target, timeline.current)),
             Ok((_, Seen::EndOfStream)) => return Err((timeline.current, closed(watch))),
-            Ok((_, Seen::Begins(_) | Seen::Keyframe(_))) => {}
+            Ok((_, Seen::Begins(_) | Seen::Connected(_) | Seen::Keyframe(_))) => {}
             Err(RecvTimeoutError::Disconnected) => return Err((timeline.current, End::Overloaded)),
             Err(RecvTimeoutError::Timeout) => {}
         }

@@ -3,15 +3,16 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use gstreamer as gst;
 use gstreamer_app as gst_app;
 
 use super::elements::make;
+use super::timeline::Timeline;
 use super::watch::{CUT_OFF, ErrorFacts, Seen, Watch};
-use super::{http, rtsp, second_look};
+use super::{http, rtsp, rtsp_relay, second_look};
 use crate::model::{Codec, Phases, Stage, StreamClock, Transport, VideoFacts};
 use crate::probe::access_unit::{h264_is_keyframe, h265_is_keyframe};
 use crate::probe::classify::End;
@@ -22,6 +23,9 @@ use crate::probe::resolve::resolve;
 
 /// A longer `Location` leads nowhere.
 pub const MAX_LOCATION_CHARACTERS: usize = 2_048;
+
+/// What is tried until the deadline says by itself how it ended, a moment after it.
+const GRACE: Duration = Duration::from_millis(200);
 
 /// So many addresses of one name are told.
 const SHOWN_ADDRESSES: usize = 4;
@@ -106,8 +110,8 @@ pub(super) fn open(
     let rtsp = target.scheme.starts_with("rtsp");
     let transport = if rtsp { Some(transport) } else { None };
     // First, so that a name that does not exist is told from a device that does not answer.
-    match resolve(&target.host, target.port, deadline) {
-        Ok(addresses) => transcript.note(&connecting_to(&addresses, transport)),
+    let addresses = match resolve(&target.host, target.port, deadline) {
+        Ok(addresses) => addresses,
         Err(end) => {
             return Received {
                 result: Err((Stage::Resolve, end)),
@@ -115,11 +119,31 @@ pub(super) fn open(
                 transport: None,
             };
         }
-    }
-    let running = Running { pipeline: gst::Pipeline::new(), watch: watch.clone() };
+    };
+    transcript.note(&connecting_to(&addresses, transport));
     watch.saw(Seen::Begins(Stage::Connect));
+    let chosen = Arc::default();
+    let relay = (transport == Some(Transport::Tcp) && !target.is_tls())
+        .then(|| rtsp_relay::Relay::start(addresses, deadline, &watch, &chosen));
+    let connected = match &relay {
+        None => Ok(None),
+        Some(Err(_)) => Err((Stage::Connect, End::Overloaded)),
+        Some(Ok(_)) => follow_to_connection(&events, &watch, &mut timeline, target, deadline).map(Some),
+    };
+    let relay_address = match connected {
+        Ok(address) => address,
+        Err(failed) => {
+            let received = Received { result: Err(failed), phases: timeline.finish(Instant::now()), transport };
+            on_end(&received);
+            return received;
+        }
+    };
+    let running = Running { pipeline: gst::Pipeline::new(), watch: watch.clone() };
     let built = match transport {
-        Some(transport) => rtsp::build(&running.pipeline, target, transport, &watch).map(|ear| (ear, None)),
+        Some(transport) => {
+            let way = rtsp::Way { transport, relay: relay_address, chosen };
+            rtsp::build(&running.pipeline, target, &way, &watch).map(|ear| (ear, None))
+        }
         None => http::build(&running.pipeline, target, deadline, &watch),
     };
     let playing = built.and_then(|held| {
@@ -175,6 +199,7 @@ pub(super) fn follow(
         };
         match seen {
             Seen::Begins(stage) => timeline.begin(stage, at),
+            Seen::Connected(_) => {}
             Seen::Keyframe(sample) => {
                 let clock = watch.clock_at(sample.buffer().and_then(|buffer| buffer.pts()));
                 return keyframe(sample, clock, target).map_err(|end| (Stage::Keyframe, end));
@@ -182,6 +207,25 @@ pub(super) fn follow(
             Seen::Ended(end) => return Err((timeline.current, end)),
             Seen::Failed(facts) => return Err(explain(&facts, watch, target, timeline.current)),
             Seen::EndOfStream => return Err((timeline.current, closed(watch))),
+        }
+    }
+}
+
+/// Follows the events until there is a connection; gives where it is to be had.
+fn follow_to_connection(
+    events: &Events,
+    watch: &Watch,
+    timeline: &mut Timeline,
+    target: &Target,
+    deadline: Instant,
+) -> Result<SocketAddr, (Stage, End)> {
+    loop {
+        match events.recv_timeout((deadline + GRACE).saturating_duration_since(Instant::now())) {
+            Ok((at, Seen::Begins(stage))) => timeline.begin(stage, at),
+            Ok((_, Seen::Connected(address))) => return Ok(address),
+            Ok((_, Seen::Ended(end))) => return Err((timeline.current, end)),
+            Ok(_) => {}
+            Err(_) => return Err(at_the_deadline(watch, target)),
         }
     }
 }
@@ -341,29 +385,5 @@ fn is_keyframe(sample: &gst::Sample, codec: Codec) -> bool {
         Codec::H264 => h264_is_keyframe(&map),
         Codec::H265 => h265_is_keyframe(&map),
         Codec::Mjpeg => true,
-    }
-}
-
-/// When each stage began.
-pub(super) struct Timeline {
-    phases: Phases,
-    pub(super) current: Stage,
-    since: Instant,
-}
-
-impl Timeline {
-    fn new() -> Self {
-        Self { phases: Phases::default(), current: Stage::Resolve, since: Instant::now() }
-    }
-
-    fn begin(&mut self, stage: Stage, at: Instant) {
-        self.phases.add(self.current, at.saturating_duration_since(self.since));
-        self.current = stage;
-        self.since = at;
-    }
-
-    fn finish(&mut self, at: Instant) -> Phases {
-        self.phases.add(self.current, at.saturating_duration_since(self.since));
-        self.phases
     }
 }

@@ -1,5 +1,6 @@
 //! The RTSP source: `rtspsrc`, watched so that every stage is timed and no password is refused twice.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use super::elements::{make, set_if_there};
 use super::gate;
 use super::overheard::Ear;
 use super::receive::{MAX_LOCATION_CHARACTERS, add_tail};
+use super::rtsp_relay::Chosen;
 use super::source_log;
 use super::watch::{Said, Seen, Watch};
 use crate::model::{Codec, Stage, Transport};
@@ -34,8 +36,6 @@ struct Exchange {
     requests: u32,
     /// How often OPTIONS began; each further time is a redirect.
     openings: u32,
-    /// Codec and RTP payload type of what is set up.
-    video: Option<(Codec, u8)>,
     /// It began to connect.
     connected: bool,
     /// The certificate was judged and taken.
@@ -54,7 +54,6 @@ impl Exchange {
             stage: Stage::Connect,
             requests: 0,
             openings: 0,
-            video: None,
             connected: false,
             trusted: false,
             refused: false,
@@ -74,16 +73,22 @@ impl Exchange {
     }
 }
 
-/// Builds the source into the pipeline and watches and overhears it. `transport` is `Tcp` or `Udp`.
+/// How the camera is reached.
+pub struct Way {
+    /// `Tcp` or `Udp`, for the media.
+    pub transport: Transport,
+    /// Where the relay listens, when there is one.
+    pub relay: Option<SocketAddr>,
+    /// For what is chosen from the description.
+    pub chosen: Arc<Chosen>,
+}
+
+/// Builds the source into the pipeline and watches and overhears it.
 ///
 /// # Errors
 /// When an element is missing.
-pub fn build(
-    pipeline: &gst::Pipeline,
-    target: &Target,
-    transport: Transport,
-    watch: &Arc<Watch>,
-) -> anyhow::Result<Ear> {
+pub fn build(pipeline: &gst::Pipeline, target: &Target, way: &Way, watch: &Arc<Watch>) -> anyhow::Result<Ear> {
+    let transport = way.transport;
     let source = make("rtspsrc")?;
     source.set_property("location", &target.location);
     if let Some((user, password)) = &target.credentials {
@@ -91,6 +96,9 @@ pub fn build(
         source.set_property("user-pw", password);
     }
     source.set_property("latency", 0_u32);
+    if let Some(relay) = way.relay {
+        source.set_property("proxy", relay.to_string());
+    }
     source.set_property_from_str("protocols", if transport == Transport::Udp { "udp" } else { "tcp" });
     source.set_property("tcp-timeout", target.timeout.as_micros() as u64);
     // 0: never fall back from UDP to TCP by itself; which transport works is remembered by the pool.
@@ -108,9 +116,10 @@ pub fn build(
         watch_certificate(&source, target, &exchange, watch);
     }
     watch_requests(&source, target, &exchange, watch);
-    choose_video(&source, &exchange, watch);
-    if transport == Transport::Tcp {
-        gate_what_comes_in(&source, &exchange, watch);
+    choose_video(&source, &way.chosen, watch);
+    // The relay has a gate of its own.
+    if transport == Transport::Tcp && way.relay.is_none() {
+        gate_what_comes_in(&source, &way.chosen, watch);
     }
     let bus = pipeline.bus().ok_or_else(|| anyhow::anyhow!("a pipeline without a bus"))?;
     watch.listen(&bus, {
@@ -191,8 +200,9 @@ fn follow_progress(exchange: &Mutex<Exchange>, watch: &Watch, text: &str) {
             return;
         }
     }
-    // Media may overtake the answer to PLAY.
-    if stage != Stage::FirstPacket || watch.since_media().is_none() {
+    if stage == Stage::FirstPacket {
+        watch.play_answered();
+    } else {
         watch.saw(Seen::Begins(stage));
     }
 }
@@ -267,24 +277,23 @@ fn stop_at_a_redirect(source: &gst::Element, target: &Target, watch: &Watch) {
 }
 
 /// Sets up the first video that can be decoded and nothing else.
-fn choose_video(source: &gst::Element, exchange: &Arc<Mutex<Exchange>>, watch: &Arc<Watch>) {
+fn choose_video(source: &gst::Element, chosen: &Arc<Chosen>, watch: &Arc<Watch>) {
     source.connect("select-stream", false, {
-        let exchange = exchange.clone();
+        let chosen = chosen.clone();
         move |values| {
             let caps = values.get(2).and_then(|value| value.get::<gst::Caps>().ok());
             let video = caps.and_then(|caps| Some((video_codec(&caps)?.ok()?, payload_type(&caps))));
-            let mut exchange = exchange.lock().unwrap_or_else(PoisonError::into_inner);
-            let chosen = video.is_some() && exchange.video.is_none();
-            if chosen {
-                exchange.video = video;
+            let is_it = video.is_some() && chosen.get().is_none();
+            if is_it {
+                chosen.set(video);
             }
-            Some(chosen.to_value())
+            Some(is_it.to_value())
         }
     });
     source.connect("on-sdp", false, {
-        let (watch, exchange) = (watch.clone(), exchange.clone());
+        let (watch, chosen) = (watch.clone(), chosen.clone());
         move |values| {
-            exchange.lock().unwrap_or_else(PoisonError::into_inner).video = None;
+            chosen.set(None);
             if let Some(end) = values.get(1).and_then(judge_sdp) {
                 watch.saw(Seen::Ended(end));
             }
@@ -294,14 +303,13 @@ fn choose_video(source: &gst::Element, exchange: &Arc<Mutex<Exchange>>, watch: &
 }
 
 /// Holds interleaved packets back before anything is done with them, see [`gate`].
-fn gate_what_comes_in(source: &gst::Element, exchange: &Arc<Mutex<Exchange>>, watch: &Arc<Watch>) {
-    let (exchange, watch) = (exchange.clone(), watch.clone());
+fn gate_what_comes_in(source: &gst::Element, chosen: &Arc<Chosen>, watch: &Arc<Watch>) {
+    let (chosen, watch) = (chosen.clone(), watch.clone());
     source.connect("new-manager", false, move |values| {
         let manager = values.get(1)?.get::<gst::Element>().ok()?;
-        let (exchange, watch) = (exchange.clone(), watch.clone());
+        let (chosen, watch) = (chosen.clone(), watch.clone());
         manager.connect_pad_added(move |_, pad| {
-            let video = exchange.lock().unwrap_or_else(PoisonError::into_inner).video;
-            if let Some((codec, payload_type)) = video.filter(|_| pad.name().starts_with("recv_rtp_sink_")) {
+            if let Some((codec, payload_type)) = chosen.get().filter(|_| pad.name().starts_with("recv_rtp_sink_")) {
                 gate::close_in_front(pad, codec, payload_type, &watch);
             }
         });

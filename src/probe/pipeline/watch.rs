@@ -1,9 +1,10 @@
 //! What happens in a receive pipeline, as a timed list of events for the one thread that decides.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
@@ -19,6 +20,8 @@ use crate::probe::exchange::Transcript;
 pub enum Seen {
     /// This stage begins; the one before has ended.
     Begins(Stage),
+    /// There is a connection to the camera, by this address of ours.
+    Connected(SocketAddr),
     /// The first whole keyframe.
     Keyframe(gst::Sample),
     /// It is over, for this reason.
@@ -103,6 +106,11 @@ pub(super) fn rtp_time(packet: &[u8]) -> Option<u32> {
     (first >> 6 == 2).then(|| u32::from_be_bytes([a, b, c, d]))
 }
 
+/// True for the stages of RTSP that end with an answer.
+fn awaits_answer(stage: Stage) -> bool {
+    (Stage::Options..=Stage::Play).contains(&stage)
+}
+
 /// What an element says while it works.
 pub enum Said<'a> {
     /// A progress message.
@@ -170,8 +178,13 @@ impl Watch {
 
     /// Reports an event.
     pub fn saw(&self, event: Seen) {
-        if let Seen::Begins(stage) = &event {
-            *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = *stage;
+        self.tell(&mut self.lock_stage(), event);
+    }
+
+    /// With the stage locked: what two threads see at once is told in one order.
+    fn tell(&self, stage: &mut Stage, event: Seen) {
+        if let Seen::Begins(next) = &event {
+            *stage = *next;
         }
         match self.events.try_send((Instant::now(), event)) {
             // A dropped event is one nobody would have acted on, see `events`.
@@ -204,9 +217,14 @@ impl Watch {
         let _unused = self.hanging_up.wait_timeout_while(hung_up, patience, |hung_up| !*hung_up);
     }
 
-    /// The stage that began last.
+    fn lock_stage(&self) -> MutexGuard<'_, Stage> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The stage that is in progress: the one that began last, unless media have overtaken it.
     pub fn stage(&self) -> Stage {
-        *self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+        let stage = *self.lock_stage();
+        if awaits_answer(stage) && self.since_media().is_some() { Stage::Keyframe } else { stage }
     }
 
     /// Time since the newest media, `None` when there was none.
@@ -275,10 +293,27 @@ impl Watch {
     pub fn saw_media(&self) {
         let now_ms = self.started.elapsed().as_millis() as u64;
         if self.last_media_ms.swap(now_ms.max(1), Ordering::Relaxed) == 0 {
-            self.transcript.note("media arrive");
-            self.transcript.close();
-            self.saw(Seen::Begins(Stage::Keyframe));
+            let mut stage = self.lock_stage();
+            // Otherwise the answer to PLAY is still to come, or on its way to whoever reads it.
+            if !awaits_answer(*stage) && *stage != Stage::Keyframe {
+                self.media_begin(&mut stage);
+            }
         }
+    }
+
+    /// PLAY is answered, which media may overtake.
+    pub fn play_answered(&self) {
+        let mut stage = self.lock_stage();
+        self.tell(&mut stage, Seen::Begins(Stage::FirstPacket));
+        if self.since_media().is_some() {
+            self.media_begin(&mut stage);
+        }
+    }
+
+    fn media_begin(&self, stage: &mut Stage) {
+        self.transcript.note("media arrive");
+        self.transcript.close();
+        self.tell(stage, Seen::Begins(Stage::Keyframe));
     }
 
     /// Remembers the RTP time of the picture that a packet belongs to. HTTP has no RTP packets, and nothing happens.
@@ -346,6 +381,32 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn media_that_overtake_the_answer_to_play_wait_for_it() {
+        let begun = |events: &Receiver<(Instant, Seen)>| {
+            let stage = |(_, seen)| if let Seen::Begins(stage) = seen { Some(stage) } else { None };
+            events.try_iter().filter_map(stage).collect::<Vec<_>>()
+        };
+        let transcript = Arc::new(Transcript::new(Instant::now()));
+        let (watch, events) = Watch::new(&transcript);
+        watch.saw(Seen::Begins(Stage::Play));
+        assert_eq!(watch.stage(), Stage::Play);
+        watch.saw_media();
+        assert!(transcript.is_open(), "for the answer");
+        assert_eq!(watch.stage(), Stage::Keyframe, "should it never come");
+        watch.play_answered();
+        watch.saw_media();
+        assert_eq!(begun(&events), [Stage::Play, Stage::FirstPacket, Stage::Keyframe]);
+        assert!(!transcript.is_open());
+        let (watch, events) = Watch::new(&transcript);
+        watch.saw(Seen::Begins(Stage::Play));
+        watch.play_answered();
+        assert_eq!(watch.stage(), Stage::FirstPacket);
+        watch.saw_media();
+        watch.saw_media();
+        assert_eq!(begun(&events), [Stage::Play, Stage::FirstPacket, Stage::Keyframe]);
+    }
 
     #[test]
     fn a_single_picture_has_no_clock_and_every_stream_has_one() {
