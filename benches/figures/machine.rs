@@ -15,9 +15,9 @@ pub fn cpu(pid: u32) -> Duration {
     ticks(&format!("/proc/{pid}/stat"), 13)
 }
 
-/// User and system time of a process and all its descendants that live.
+/// User and system time of a process and all its descendants: those that live, and those that ended and were waited for.
 pub fn total_cpu(pid: u32) -> Duration {
-    family(pid).into_iter().map(cpu).sum()
+    family(pid).into_iter().map(|pid| cpu(pid) + ticks(&format!("/proc/{pid}/stat"), 15)).sum()
 }
 
 /// User and system time of this process's children that were waited for.

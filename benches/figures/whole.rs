@@ -31,7 +31,6 @@ pub async fn cameras(cameras: usize, heartbeat_seconds: u64, seconds: u64, repor
     let missed = after.missed - before.missed;
     let lag = Lag::between(&before, &after);
     let probes = after.probes - before.probes;
-    // A worker that was replaced meanwhile has taken its share along.
     let cpu_ms = cpu_after.saturating_sub(cpu_before).as_secs_f64() * 1000.0;
     println!(
         "{cameras} cameras (720p, 1 Mbit/s), {heartbeat_seconds} s heartbeat, {seconds} s, simulator on the same cores\n  \
