@@ -91,9 +91,8 @@ impl Attempts<'_> {
     /// Waits for one that is decided; gives it when it stands.
     fn wait(&mut self, longest: Duration) -> Option<TcpStream> {
         let mut decided: Vec<_> = self.open.iter().map(|socket| PollFd::new(socket, PollFlags::OUT)).collect();
-        let longest = Timespec { tv_sec: longest.as_secs() as i64, tv_nsec: i64::from(longest.subsec_nanos()) };
         // Interrupted, it is asked again.
-        poll(&mut decided, Some(&longest)).ok()?;
+        poll(&mut decided, Some(&Timespec::try_from(longest).ok()?)).ok()?;
         let at = decided.iter().position(|socket| !socket.revents().is_empty())?;
         let socket = self.open.swap_remove(at);
         match sockopt::socket_error(&socket).and_then(|outcome| outcome) {

@@ -247,7 +247,7 @@ fn wait(awaited: &mut [PollFd<'_>], until: Option<Instant>) -> io::Result<()> {
     if left == Some(Duration::ZERO) {
         return Err(io::ErrorKind::TimedOut.into());
     }
-    let left = left.map(|left| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) });
+    let left = left.and_then(|left| Timespec::try_from(left).ok());
     match poll(awaited, left.as_ref()) {
         Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
@@ -334,6 +334,8 @@ mod tests {
         let chosen = Arc::default();
         let relay = Relay::start(vec![camera.local_addr().unwrap()], soon(), &watch, &chosen).unwrap();
         let (connection, _) = camera.accept().unwrap();
+        // For a test that would wait for ever.
+        connection.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let Ok((_, Seen::Connected(address))) = events.recv() else { panic!("no connection") };
         (relay, chosen, events, connection, address)
     }
@@ -405,10 +407,11 @@ mod tests {
         let mut client = TcpStream::connect(address).unwrap();
         let mut flooding = camera.try_clone().unwrap();
         let flood = std::thread::spawn(move || while flooding.write_all(&packet(1, &[9; 200])).is_ok() {});
-        // Until the way to the client is full, and that to the relay.
-        client.peek(&mut [0]).unwrap();
-        client.write_all(b"TEARDOWN * RTSP/1.0\r\n\r\n").unwrap();
-        assert_eq!(read_exactly(&mut camera, 23), b"TEARDOWN * RTSP/1.0\r\n\r\n");
+        // Often enough for the way to the client to be full, and that to the relay.
+        for _ in 0..5_000 {
+            client.write_all(b"TEARDOWN * RTSP/1.0\r\n\r\n").unwrap();
+            assert_eq!(read_exactly(&mut camera, 23), b"TEARDOWN * RTSP/1.0\r\n\r\n");
+        }
         drop(client);
         drop(relay);
         flood.join().unwrap();
