@@ -1,7 +1,7 @@
 //! The processes: chromedriver, and the browser it starts.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use fantoccini::wd::WebDriverCompatibleCommand;
@@ -22,28 +22,12 @@ impl Driver {
     /// Starts both.
     pub async fn start() -> (Self, Client) {
         let profile = tempfile::Builder::new().prefix("streampulse-browser-").tempdir().expect("a directory");
-        let mut process = std::process::Command::new("chromedriver")
-            .arg("--port=0")
-            // Whatever it keeps beside its profile, and the time zone and language that it finds.
-            .env("HOME", profile.path())
-            .env("XDG_CONFIG_HOME", profile.path())
-            .env("XDG_CACHE_HOME", profile.path())
-            .env("TZ", "UTC")
-            .env("LANGUAGE", "en_GB")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver; scripts/install test installs it");
-        let mut lines = BufReader::new(process.stdout.take().expect("standard output")).lines().map_while(Result::ok);
-        let port = lines.find_map(|line| {
-            let (_, port) = line.split_once("started successfully on port ")?;
-            port.trim_end_matches('.').parse::<u16>().ok()
-        });
+        let (process, port) = loop {
+            if let Some(started) = listening(profile.path()) {
+                break started;
+            }
+        };
         let mut driver = Self { process, browser: None, profile };
-        let port = port.expect("chromedriver says its port");
-        // It may go on talking.
-        std::thread::spawn(move || lines.for_each(drop));
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(driver.capabilities())
             .connect(&format!("http://127.0.0.1:{port}"))
@@ -96,6 +80,41 @@ impl Driver {
         let Value::Object(wanted) = wanted else { unreachable!("it is an object") };
         wanted
     }
+}
+
+/// chromedriver, and the port it listens on. None where it gave up because the port that the system gave it for `::1`
+/// is somebody else's on 127.0.0.1, where it wants the same: it does not look for another.
+fn listening(profile: &Path) -> Option<(Child, u16)> {
+    let mut process = std::process::Command::new("chromedriver")
+        .arg("--port=0")
+        // Whatever it keeps beside its profile, and the time zone and language that it finds.
+        .env("HOME", profile)
+        .env("XDG_CONFIG_HOME", profile)
+        .env("XDG_CACHE_HOME", profile)
+        .env("TZ", "UTC")
+        .env("LANGUAGE", "en_GB")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("chromedriver; scripts/install test installs it");
+    let mut lines = BufReader::new(process.stdout.take().expect("standard output")).lines().map_while(Result::ok);
+    let mut said = Vec::new();
+    for line in lines.by_ref() {
+        let port = line.split_once("started successfully on port ").map(|(_, port)| port.trim_end_matches('.'));
+        if let Some(port) = port.and_then(|port| port.parse().ok()) {
+            // It may go on talking.
+            std::thread::spawn(move || lines.for_each(drop));
+            return Some((process, port));
+        }
+        said.push(line);
+    }
+    let status = process.wait().expect("its status");
+    assert!(
+        said.last().is_some_and(|last| last.contains("port not available")),
+        "chromedriver, before it listened: {status}, {said:?}"
+    );
+    None
 }
 
 impl Drop for Driver {
