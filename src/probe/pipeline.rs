@@ -1,9 +1,10 @@
 //! The pipelines of a probe, and the only place that names GStreamer.
 //!
 //! [`receive`] opens the camera and ends at the first whole keyframe: `rtsp` or `http` build the source, `watch` sees
-//! what happens, `overheard` takes down what is said, `gate` holds back what comes before a keyframe. `authority` judges certificates, `https_relay` is the TLS of `http`, `rtsp_relay` the connection of `rtsp`, with its `sieve`. [`decode`] turns that keyframe into a
-//! picture in a slot that is kept warm, [`jpeg`] encodes it. [`preview`] stays for more than one. [`hardware`] finds decoders, [`self_test`] says what they are
-//! worth.
+//! what happens, `overheard` takes down what is said, `entrance` is where packets come in, `gate` holds back what comes before
+//! a keyframe. `authority` judges certificates, `https_relay` is the TLS of `http`, `rtsp_relay` the connection of `rtsp`, with
+//! its `sieve`. [`decode`] turns that keyframe into a picture in a slot that is kept warm, [`jpeg`] encodes it. [`preview`]
+//! stays for more than one. [`hardware`] finds decoders, [`self_test`] says what they are worth.
 
 mod authority;
 mod challenge;
@@ -12,6 +13,7 @@ mod container;
 pub mod decode;
 mod dial;
 pub mod elements;
+mod entrance;
 mod first_boundary;
 mod fragments;
 mod gate;

@@ -77,6 +77,7 @@ pub struct SimulatedCamera {
     pub(super) replies: Vec<Reply>,
     pub(super) video_track: Option<String>,
     pub(super) payload_type: u8,
+    pub(super) announced_ahead: u16,
 }
 
 impl SimulatedCamera {
@@ -112,6 +113,7 @@ impl SimulatedCamera {
             replies: Vec::new(),
             video_track: None,
             payload_type: PAYLOAD_TYPE,
+            announced_ahead: 0,
         }
     }
 
@@ -254,6 +256,13 @@ impl SimulatedCamera {
     #[must_use]
     pub fn payload_type(mut self, payload_type: u8) -> Self {
         self.payload_type = payload_type & 0x7f;
+        self
+    }
+
+    /// What `RTP-Info` says is the sequence number of the first packet, over what it is, modulo 2^16.
+    #[must_use]
+    pub fn announced_ahead(mut self, numbers: u16) -> Self {
+        self.announced_ahead = numbers;
         self
     }
 

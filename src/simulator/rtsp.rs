@@ -223,6 +223,7 @@ impl Conversation<'_> {
         let Some(session) = &mut self.session else { return Answer::status(455) };
         let media = Media::start(camera, &session.route);
         let (sequence, time) = media.rtp_info();
+        let sequence = sequence.wrapping_add(camera.description.announced_ahead);
         let url = format!("{}/{TRACK}", camera.url());
         session.media = Some(media);
         camera.counts.update(|c| c.plays += 1);

@@ -10,6 +10,7 @@ use gstreamer as gst;
 
 use super::authority;
 use super::elements::{make, set_if_there};
+use super::entrance;
 use super::gate;
 use super::overheard::Ear;
 use super::receive::{MAX_LOCATION_CHARACTERS, add_tail};
@@ -117,10 +118,9 @@ pub fn build(pipeline: &gst::Pipeline, target: &Target, way: &Way, watch: &Arc<W
     }
     watch_requests(&source, target, &exchange, watch);
     choose_video(&source, &way.chosen, watch);
-    // The relay has a gate of its own.
-    if transport == Transport::Tcp && way.relay.is_none() {
-        gate_what_comes_in(&source, &way.chosen, watch);
-    }
+    // The relay has a gate of its own, and over UDP packets overtake one another.
+    let is_gated = transport == Transport::Tcp && way.relay.is_none();
+    entrance::prepare(&source, &way.chosen, watch, is_gated);
     let bus = pipeline.bus().ok_or_else(|| anyhow::anyhow!("a pipeline without a bus"))?;
     watch.listen(&bus, {
         let (watch, source, target) = (watch.clone(), source.downgrade(), target.clone());
@@ -299,21 +299,6 @@ fn choose_video(source: &gst::Element, chosen: &Arc<Chosen>, watch: &Arc<Watch>)
             }
             None
         }
-    });
-}
-
-/// Holds interleaved packets back before anything is done with them, see [`gate`].
-fn gate_what_comes_in(source: &gst::Element, chosen: &Arc<Chosen>, watch: &Arc<Watch>) {
-    let (chosen, watch) = (chosen.clone(), watch.clone());
-    source.connect("new-manager", false, move |values| {
-        let manager = values.get(1)?.get::<gst::Element>().ok()?;
-        let (chosen, watch) = (chosen.clone(), watch.clone());
-        manager.connect_pad_added(move |_, pad| {
-            if let Some((codec, payload_type)) = chosen.get().filter(|_| pad.name().starts_with("recv_rtp_sink_")) {
-                gate::close_in_front(pad, codec, payload_type, &watch);
-            }
-        });
-        None
     });
 }
 
