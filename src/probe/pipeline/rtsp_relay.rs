@@ -18,7 +18,7 @@ use rustix::net::sockopt;
 
 use super::connect::connect;
 use super::gate::Front;
-use super::sieve::Sieve;
+use super::sieve::{Oversized, Sieve};
 use super::watch::{Seen, Watch};
 use crate::model::Codec;
 use crate::probe::classify::End;
@@ -162,7 +162,8 @@ impl Work {
             // A connection that is waited for in neither direction is left out: that it is broken would be told at once, and
             // again and again.
             let mut awaited = Vec::with_capacity(3);
-            let (from_camera, from_client) = (answers.passed.is_empty() && !ended, requests.is_empty());
+            let from_camera = answers.passed.is_empty() && !ended && !answers.is_enough;
+            let from_client = requests.is_empty();
             for (stream, reads, writes) in
                 [(camera, from_camera, !from_client), (client, from_client, !answers.passed.is_empty())]
             {
@@ -205,12 +206,15 @@ struct Answers {
     passed: Outgoing,
     /// Nothing more will come.
     ended: bool,
+    /// Nothing more is taken. `rtspsrc`, which would connect again at an end, waits until it is told to hang up.
+    is_enough: bool,
 }
 
 impl Answers {
     fn new() -> Self {
         let came = vec![0; CHUNK_BYTES];
-        Self { sieve: Sieve::new(), front: None, came, filled: 0, passed: Outgoing::default(), ended: false }
+        let passed = Outgoing::default();
+        Self { sieve: Sieve::new(), front: None, came, filled: 0, passed, ended: false, is_enough: false }
     }
 
     /// Reads what is there and sifts it.
@@ -233,7 +237,13 @@ impl Answers {
             self.passed.bytes.extend_from_slice(came);
             came.len()
         } else {
-            self.sieve.sift(came, &mut self.passed.bytes, self.front.as_mut(), || watch.saw_media())
+            let sifted = self.sieve.sift(came, &mut self.passed.bytes, self.front.as_mut(), || watch.saw_media());
+            sifted.unwrap_or_else(|Oversized(what)| {
+                watch.transcript().note(what);
+                watch.saw(Seen::Ended(End::Protocol));
+                self.is_enough = true;
+                came.len()
+            })
         };
         self.came.copy_within(done..self.filled, 0);
         self.filled -= done;
@@ -370,6 +380,20 @@ mod tests {
         keyframe[7] = 1;
         assert_eq!(came, [&answer[..], &keyframe, &half].concat());
         assert!(matches!(events.recv(), Ok((_, Seen::Begins(crate::model::Stage::Keyframe)))), "what is held is media");
+    }
+
+    #[test]
+    fn an_answer_without_end_is_the_end() {
+        let (_relay, _, events, mut camera, address) = relayed(&camera());
+        let mut client = TcpStream::connect(address).unwrap();
+        client.write_all(b"DESCRIBE * RTSP/1.0\r\n\r\n").unwrap();
+        let answer = b"RTSP/1.0 200 OK\r\nContent-Length: 2000000000\r\n\r\n";
+        camera.write_all(&[&answer[..], &[b'x'; 100]].concat()).unwrap();
+        assert!(matches!(events.recv(), Ok((_, Seen::Ended(End::Protocol)))));
+        // Whoever waits for it can still say goodbye.
+        client.write_all(b"TEARDOWN * RTSP/1.0\r\n\r\n").unwrap();
+        assert_eq!(read_exactly(&mut camera, 23), b"DESCRIBE * RTSP/1.0\r\n\r\n");
+        assert_eq!(read_exactly(&mut camera, 23), b"TEARDOWN * RTSP/1.0\r\n\r\n");
     }
 
     #[test]

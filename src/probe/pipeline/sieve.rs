@@ -3,8 +3,8 @@
 //! keyframe sends hundreds of them that the [`gate`] would hold back anyway. So they are taken out before it reads them, and [`fragments`]
 //! that came together become one.
 //!
-//! Everything else passes byte by byte as it came, what is no RTSP included: what to say of that is `rtspsrc`'s to decide.
-//! Pure.
+//! Everything else passes byte by byte as it came, what is no RTSP included: what to say of that is `rtspsrc`'s to decide. But it
+//! gathers an answer of any length before it decides, so one that cannot be meant ends here. Pure.
 //!
 //! [`gate`]: super::gate
 //! [`fragments`]: super::fragments
@@ -15,13 +15,23 @@ use super::gate::{Front, Sight};
 /// A line is looked at for a length, which needs no more.
 const MAX_LINE_BYTES: usize = 64;
 
+/// No head is longer: some have a nonce and a dozen lines.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+
+/// No description is longer.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// An answer that is longer than any that is meant: which part of it, in our words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Oversized(pub &'static str);
+
 /// Where in the camera's bytes it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     /// A message or packet begins.
     Boundary,
-    /// In the head of a message, whose body has so many bytes.
-    Head { body_bytes: usize },
+    /// In the head of a message, so many bytes behind its beginning, whose body has so many.
+    Head { bytes: usize, body_bytes: usize },
     /// In a body, so many bytes before its end.
     Body { left: usize },
 }
@@ -43,13 +53,16 @@ impl Sieve {
     /// Appends what passes of `came` to `passed`, and gives how many bytes are dealt with: what is left is the beginning of
     /// a packet, to be given again with what comes behind it. `front` is asked about every packet; without one, all pass.
     /// `held` is called for each that does not.
+    ///
+    /// # Errors
+    /// When a message is longer than any that is meant.
     pub fn sift(
         &mut self,
         came: &[u8],
         passed: &mut Vec<u8>,
         mut front: Option<&mut Front>,
         mut held: impl FnMut(),
-    ) -> usize {
+    ) -> Result<usize, Oversized> {
         let mut done = 0;
         // A packet at the end of what passed, which may grow.
         let mut growing = None;
@@ -87,11 +100,11 @@ impl Sieve {
                 }
                 At::Boundary => {
                     growing = None;
-                    self.at = At::Head { body_bytes: 0 };
+                    self.at = At::Head { bytes: 0, body_bytes: 0 };
                 }
-                At::Head { body_bytes } => {
+                At::Head { bytes, body_bytes } => {
                     let length = rest.iter().position(|&byte| byte == b'\n').map_or(rest.len(), |end| end + 1);
-                    self.read_head(&rest[..length], body_bytes);
+                    self.read_head(&rest[..length], bytes + length, body_bytes)?;
                     passed.extend_from_slice(&rest[..length]);
                     done += length;
                 }
@@ -103,23 +116,31 @@ impl Sieve {
                 }
             }
         }
-        done
+        Ok(done)
     }
 
     /// A part of a head that has at most one end of line, at its own end. An empty line ends the head (RFC 2326 section 4).
-    fn read_head(&mut self, part: &[u8], body_bytes: usize) {
+    fn read_head(&mut self, part: &[u8], bytes: usize, body_bytes: usize) -> Result<(), Oversized> {
+        if bytes > MAX_HEAD_BYTES {
+            return Err(Oversized("more than 64 KiB without the end of a header"));
+        }
+        self.at = At::Head { bytes, body_bytes };
         let room = MAX_LINE_BYTES.saturating_sub(self.line.len());
         self.line.extend_from_slice(&part[..part.len().min(room)]);
         if !part.ends_with(b"\n") {
-            return;
+            return Ok(());
         }
         let line = std::mem::take(&mut self.line);
         let line = line.trim_ascii();
         self.at = match (line.is_empty(), body_bytes) {
             (true, 0) => At::Boundary,
+            (true, left) if left > MAX_BODY_BYTES => {
+                return Err(Oversized("an answer that is to have more than 1 MiB"));
+            }
             (true, left) => At::Body { left },
-            (false, _) => At::Head { body_bytes: content_length(line).unwrap_or(body_bytes) },
+            (false, _) => At::Head { bytes, body_bytes: content_length(line).unwrap_or(body_bytes) },
         };
+        Ok(())
     }
 }
 
@@ -144,7 +165,10 @@ fn pass(frame: &[u8], back: u16, passed: &mut Vec<u8>) {
 fn content_length(line: &[u8]) -> Option<usize> {
     let (name, value) = line.split_at_checked(line.iter().position(|&byte| byte == b':')?)?;
     let value = str::from_utf8(&value[1..]).ok()?.trim();
-    name.trim_ascii().eq_ignore_ascii_case(b"content-length").then(|| value.parse().ok()).flatten()
+    let is_it = name.trim_ascii().eq_ignore_ascii_case(b"content-length");
+    // What does not fit is a number as well.
+    let is_number = !value.is_empty() && value.bytes().all(|digit| digit.is_ascii_digit());
+    (is_it && is_number).then(|| value.parse().unwrap_or(usize::MAX))
 }
 
 #[cfg(test)]
@@ -164,7 +188,7 @@ mod tests {
         let (mut sieve, mut passed, mut held, mut kept) = (Sieve::new(), Vec::new(), 0, Vec::new());
         for part in came.chunks(part_bytes) {
             kept.extend_from_slice(part);
-            let done = sieve.sift(&kept, &mut passed, front.as_mut(), || held += 1);
+            let done = sieve.sift(&kept, &mut passed, front.as_mut(), || held += 1).unwrap();
             kept.drain(..done);
         }
         (passed, held)
@@ -227,13 +251,12 @@ mod tests {
     #[test]
     fn what_is_not_known_passes_as_it_came() {
         let delta = frame_of(7, 1, &[0x41, 0x9a]);
-        let cases: [&[u8]; 6] = [
+        let cases: [&[u8]; 5] = [
             &delta,
             b"HTTP/1.1 400 Bad Request\r\nContent-Length: many\r\n\r\nno",
             b"\0\0\x01\xff\n\n$$$$",
             b"\r\n\r\nRTSP/1.0 200 OK\r\n\r\n",
-            b"RTSP/1.0 200 OK\r\nContent-Length: 18446744073709551616\r\n\r\n",
-            &[b'x'; 100_000],
+            &[b'x'; MAX_HEAD_BYTES],
         ];
         for came in cases {
             for part_bytes in [1, 7, came.len()] {
@@ -253,8 +276,30 @@ mod tests {
         let whole = frame_of(7, 1, &[0x67, 1]);
         for length in 1..whole.len() {
             let mut passed = Vec::new();
-            assert_eq!(Sieve::new().sift(&whole[..length], &mut passed, None, || ()), 0);
+            assert_eq!(Sieve::new().sift(&whole[..length], &mut passed, None, || ()), Ok(0));
             assert!(passed.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_ends_there() {
+        let sift = |came: &[u8], part_bytes: usize| {
+            let mut sieve = Sieve::new();
+            came.chunks(part_bytes).try_for_each(|part| sieve.sift(part, &mut Vec::new(), None, || ()).map(drop))
+        };
+        let body = |length: &str| format!("RTSP/1.0 200 OK\r\nContent-Length: {length}\r\n\r\n").into_bytes();
+        let header = [b"RTSP/1.0 200 OK\r\n".to_vec(), b"X: y\r\n".repeat(MAX_HEAD_BYTES / 6)].concat();
+        for part_bytes in [1, 1_000, MAX_HEAD_BYTES] {
+            for came in [body("1048577"), body("2147483648"), body("18446744073709551616")] {
+                assert!(sift(&came, part_bytes).unwrap_err().0.contains("1 MiB"), "{}", came.escape_ascii());
+            }
+            for came in [header.clone(), vec![b'x'; MAX_HEAD_BYTES + 1]] {
+                assert!(sift(&came, part_bytes).unwrap_err().0.contains("header"));
+            }
+            // As much as is meant, and one message behind the other.
+            for came in [body("1048576"), body("many"), body("0").repeat(10_000)] {
+                assert_eq!(sift(&came, part_bytes), Ok(()));
+            }
         }
     }
 }
