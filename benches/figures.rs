@@ -93,7 +93,11 @@ fn main() {
         runtime.block_on(api::under_load(seconds.min(30)));
     }
     if wanted("dashboard") {
-        runtime.block_on(dashboard::of_a_thousand(seconds.min(30)));
+        runtime.block_on(dashboard::of(watched::CAMERAS, watched::HEARTBEAT_SECONDS, seconds.min(30)));
+    }
+    if only.as_deref() == Some("dashboard-five-thousand") {
+        // As many probes a second.
+        runtime.block_on(dashboard::of(5 * watched::CAMERAS, 5 * watched::HEARTBEAT_SECONDS, seconds.min(75)));
     }
     if wanted("mqtt") {
         runtime.block_on(mqtt::of_a_thousand(seconds.min(30)));

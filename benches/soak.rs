@@ -45,8 +45,10 @@ const BROKER_EVERY: u64 = 180;
 const BROKER_AWAY: u64 = 15;
 /// After a start, until memory is compared: every worker has then seen its share of cameras at once.
 const WARM: u64 = 90;
-/// At the end nothing is broken any more, and everything has to be up.
+/// For so long nothing is broken, twice on the way and at the end, when everything has to be up.
 const CALM: u64 = 60;
+/// Of that, until a worker that one of them had to itself is gone.
+const SETTLED: u64 = 30;
 /// After a start, until each camera has been probed.
 const FIRST_ROUND: u64 = 20;
 /// Two restarts, what is compared between them, and the calm at the end need so long.
@@ -72,9 +74,11 @@ async fn soak(seconds: u64, mut random: Random) -> Findings {
     // Between them the service is one and the same, so that growth shows.
     let restarts = [seconds / 6, seconds - CALM - 60];
     let steady = restarts[0] + WARM..restarts[1];
+    // What memory cameras take that are broken is theirs, and never the same: so there are times without.
+    let calm = [steady.start + (steady.end - steady.start) / 4, steady.end - CALM].map(|begin| begin..begin + CALM);
     let (began, mut begun_at) = (Instant::now(), 0);
     for second in 0..seconds {
-        if second + CALM < seconds {
+        if second + CALM < seconds && !calm.iter().any(|calm| calm.contains(&second)) {
             cameras.break_and_heal(second, &mut random).await;
         } else {
             cameras.heal_all().await;
@@ -97,7 +101,8 @@ async fn soak(seconds: u64, mut random: Random) -> Findings {
             site.change(&cameras, &mut random);
         }
         if steady.contains(&second) && second % GAUGE_EVERY == 0 {
-            gauges.read(&site);
+            let is_calm = calm.iter().any(|calm| (calm.start + SETTLED..calm.end).contains(&second));
+            gauges.read(&site, is_calm);
         }
         if second % 60 == 0 {
             println!("{:>4} min  {}  {}", second / 60, cameras.line(), gauges.line());

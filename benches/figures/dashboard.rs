@@ -1,5 +1,5 @@
-//! The dashboard with a thousand streams: how soon something is there, what is transferred for it, and whether it stays
-//! smooth while all of them are probed.
+//! The dashboard with a thousand streams, or five: how soon something is there, what is transferred for it, and whether it
+//! stays smooth while all of them are probed.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use streampulse::simulator::{Fault, SimulatedCamera, Start, clips};
 use crate::browser::{Browser, Finds as _, Size};
 use crate::machine::{idle, median};
 use crate::service::PASSWORD;
-use crate::watched::{CAMERAS, Fleet, HEARTBEAT_SECONDS};
+use crate::watched::Fleet;
 
 /// The views of the overview, as its address has them.
 const VIEWS: [(&str, &str); 3] = [("cards", "cards"), ("dense", "small cards"), ("table", "table")];
@@ -46,11 +46,11 @@ const TRANSFERRED: &str = "const all = [...performance.getEntriesByType('navigat
 
 /// First content, bytes and pictures of each view, while nothing is probed and while all are; long tasks meanwhile, for
 /// `seconds`; and the same while every stream changes its state within two heartbeats.
-pub async fn of_a_thousand(seconds: u64) {
+pub async fn of(cameras: usize, heartbeat_seconds: u64, seconds: u64) {
     // Small pictures that come at once: what is measured is the page, not who else wants the processor.
     let camera = |name| SimulatedCamera::rtsp(name, clips::gate()).start(Start::KeyframeFirst);
-    let thousand = Fleet::start(3600, camera).await;
-    let mut browser = Browser::start(thousand.service.address).await;
+    let fleet = Fleet::start_many(cameras, 3600, camera).await;
+    let mut browser = Browser::start(fleet.service.address).await;
     browser.size(WINDOW).await;
     browser.devtools("Page.addScriptToEvaluateOnNewDocument", json!({"source": NOTE_FIRST})).await;
     browser.devtools("Network.enable", json!({})).await;
@@ -59,7 +59,7 @@ pub async fn of_a_thousand(seconds: u64) {
     browser.open("/").await;
     browser.sign_in("admin", PASSWORD).await;
     println!(
-        "dashboard of {CAMERAS} streams in a window of {} × {}, loaded {LOADS} times with an empty cache and scrolled by one \
+        "dashboard of {cameras} streams in a window of {} × {}, loaded {LOADS} times with an empty cache and scrolled by one \
          window; service, simulator and browser on the same cores",
         WINDOW.width_px, WINDOW.height_px
     );
@@ -70,10 +70,10 @@ pub async fn of_a_thousand(seconds: u64) {
     for (view, name) in VIEWS {
         load(&browser, view, &format!("{name}, nothing is probed")).await;
     }
-    thousand.probe_every(HEARTBEAT_SECONDS).await;
+    fleet.probe_every(heartbeat_seconds).await;
     let mut updates = Vec::new();
     for (view, name) in VIEWS {
-        load(&browser, view, &format!("{name}, probed every {HEARTBEAT_SECONDS} s")).await;
+        load(&browser, view, &format!("{name}, probed every {heartbeat_seconds} s")).await;
         updates.push((name.to_owned(), updates_of(&browser, seconds).await));
     }
     for (index, (view, name)) in VIEWS.into_iter().enumerate() {
@@ -82,10 +82,10 @@ pub async fn of_a_thousand(seconds: u64) {
         settled(&browser).await;
         let (fault, event) =
             if index % 2 == 0 { (Some(Fault::Status(404)), "all go down") } else { (None, "all come back") };
-        thousand.all(fault).await;
+        fleet.all(fault).await;
         updates.push((format!("{name}, {event}"), updates_of(&browser, seconds).await));
     }
-    println!("\ntasks over 50 ms in {seconds} s of updates, each stream probed every {HEARTBEAT_SECONDS} s");
+    println!("\ntasks over 50 ms in {seconds} s of updates, each stream probed every {heartbeat_seconds} s");
     println!(
         "{:<34} {:>6} {:>8} {:>9} {:>19} {:>16}",
         "", "tasks", "longest", "> 100 ms", "CPU of the page", "processors idle"

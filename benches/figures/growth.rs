@@ -1,5 +1,5 @@
-//! What a stream costs among ten and among thousands: answers and memory. What its probes cost is in the figures of a
-//! thousand and of ten cameras.
+//! What a stream costs among ten and among thousands: answers, memory, and what is done with a verdict. What its probes cost
+//! is in the figures of a thousand and of ten cameras.
 
 #![allow(clippy::disallowed_methods, reason = "a service is asked again until it is ready")]
 
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use streampulse::simulator::{SimulatedCamera, Simulator, SimulatorOptions, Start, clips};
 
-use crate::machine::median;
+use crate::machine::{Memory, cpu, median};
 use crate::report::{Report, Row};
 use crate::service::{Service, sum};
 use crate::watched::configure;
@@ -17,6 +17,10 @@ use crate::watched::configure;
 const SIZES: [usize; 4] = [10, 100, 1_000, 5_000];
 /// Nobody is probed twice while it is measured.
 const HEARTBEAT_SECONDS: u64 = 3_600;
+/// Then as many a second whatever the size, but no stream more often than every 2 s, over a time.
+const A_SECOND: u64 = 50;
+const SHORTEST_HEARTBEAT_SECONDS: u64 = 2;
+const WINDOW: Duration = Duration::from_secs(30);
 /// Every stream has its first verdict within.
 const PATIENCE: Duration = Duration::from_secs(600);
 const ANSWERS: usize = 51;
@@ -31,16 +35,23 @@ struct Cost {
     status_us: f64,
     /// Memory of the service without its workers that is no file, the latest picture included, kB.
     memory_kb: f64,
+    /// CPU of the service without its workers for a heartbeat: when it is due, what is told and stored of it, milliseconds.
+    heartbeat_ms: f64,
 }
 
 /// Each size, with one dashboard that is told of every change.
 pub async fn of_a_stream(report: &mut Report) {
-    println!("{:>8} {:>22} {:>22} {:>20}", "streams", "/metrics a stream", "/api/status a stream", "memory a stream");
+    println!(
+        "{:>8} {:>18} {:>21} {:>16} {:>16}",
+        "streams", "/metrics a stream", "/api/status a stream", "memory a stream", "CPU a heartbeat"
+    );
     let mut costs = Vec::new();
     for streams in SIZES {
         let cost = of(streams).await;
-        let Cost { metrics_us, status_us, memory_kb, .. } = cost;
-        println!("{streams:>8} {metrics_us:>19.2} µs {status_us:>19.2} µs {memory_kb:>17.1} kB");
+        let Cost { metrics_us, status_us, memory_kb, heartbeat_ms, .. } = cost;
+        println!(
+            "{streams:>8} {metrics_us:>15.2} µs {status_us:>18.2} µs {memory_kb:>13.1} kB {heartbeat_ms:>13.2} ms"
+        );
         costs.push(cost);
     }
     println!();
@@ -51,18 +62,25 @@ pub async fn of_a_stream(report: &mut Report) {
         let at = |streams| costs.iter().find(|cost| cost.streams == streams).map_or(f64::NAN, of);
         at(5_000) / at(100)
     };
-    let ratios = [growth(|cost| cost.metrics_us), growth(|cost| cost.status_us), growth(|cost| cost.memory_kb)];
+    let ratios = [
+        growth(|cost| cost.metrics_us),
+        growth(|cost| cost.status_us),
+        growth(|cost| cost.memory_kb),
+        growth(|cost| cost.heartbeat_ms),
+    ];
     report.add(Row {
         figure: format!("a stream among {SIZES:?}, without the workers"),
         to_reach: format!("flat: among 5,000 at most {FLAT} times what it is among 100"),
         measured: format!(
-            "`/metrics` {} µs, `/api/status` {} µs, {} kB; × {:.2}, {:.2}, {:.2}",
+            "`/metrics` {} µs, `/api/status` {} µs, {} kB, {} ms of CPU a heartbeat; × {:.2}, {:.2}, {:.2}, {:.2}",
             column(|cost| cost.metrics_us),
             column(|cost| cost.status_us),
             column(|cost| cost.memory_kb),
+            column(|cost| cost.heartbeat_ms),
             ratios[0],
             ratios[1],
             ratios[2],
+            ratios[3],
         ),
         peers: String::new(),
         reached: ratios.iter().all(|ratio| *ratio <= FLAT),
@@ -91,10 +109,24 @@ async fn of(streams: usize) -> Cost {
         median(took.collect()) / streams as f64
     };
     let (metrics_us, status_us) = (answer_us("/metrics"), answer_us("/api/status"));
-    let memory_kb = anonymous_kb(service.pid()) / streams as f64;
+    let memory_kb = Memory::of_one(service.pid()).anonymous_mb * 1e3 / streams as f64;
+    let heartbeat_seconds = SHORTEST_HEARTBEAT_SECONDS.max(streams as u64 / A_SECOND);
+    configure(&simulator, &directory, heartbeat_seconds, "");
+    service.reload();
+    let probes = || sum(&service.ask("/metrics"), "streampulse_probes_total{");
+    // Until they are in their rhythm.
+    let enough = probes() + (streams as u64 / heartbeat_seconds * WINDOW.as_secs() / 6) as f64;
+    while probes() < enough {
+        assert!(begun.elapsed() < PATIENCE, "the heartbeat does not change");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let (probes_before, cpu_before) = (probes(), cpu(service.pid()));
+    tokio::time::sleep(WINDOW).await;
+    let used = cpu(service.pid()) - cpu_before;
+    let heartbeat_ms = used.as_secs_f64() * 1e3 / (probes() - probes_before);
     drop(service);
     dashboard.join().unwrap();
-    Cost { streams, metrics_us, status_us, memory_kb }
+    Cost { streams, metrics_us, status_us, memory_kb, heartbeat_ms }
 }
 
 /// One dashboard: it is told of every change until the service ends.
@@ -106,11 +138,4 @@ fn listen(service: &Service) -> std::thread::JoinHandle<()> {
         let mut buffer = [0; 65_536];
         while stream.read(&mut buffer).is_ok_and(|bytes| bytes > 0) {}
     })
-}
-
-/// Heap and stacks of one process.
-fn anonymous_kb(pid: u32) -> f64 {
-    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
-    let line = rollup.lines().find(|line| line.starts_with("Pss_Anon:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() * 1.024
 }

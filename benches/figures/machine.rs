@@ -70,8 +70,17 @@ pub struct Memory {
 impl Memory {
     /// Asks the kernel.
     pub fn of(pid: u32) -> Self {
-        let rollups: Vec<String> = family(pid)
-            .into_iter()
+        Self::of_all(&family(pid))
+    }
+
+    /// Without descendants.
+    pub fn of_one(pid: u32) -> Self {
+        Self::of_all(&[pid])
+    }
+
+    fn of_all(pids: &[u32]) -> Self {
+        let rollups: Vec<String> = pids
+            .iter()
             .map(|pid| std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default())
             .collect();
         let sum_mb = |field: &str| {

@@ -12,6 +12,12 @@ pub const CAMERAS: usize = 1_000;
 pub const HEARTBEAT_SECONDS: u64 = 15;
 /// Until every stream has its verdict and its place in the schedule.
 const WARM: Duration = Duration::from_secs(45);
+/// So many of them do, a second.
+const VERDICTS_A_SECOND: u64 = 25;
+
+fn warm(cameras: usize) -> Duration {
+    WARM.max(Duration::from_secs(cameras as u64 / VERDICTS_A_SECOND))
+}
 
 /// They, and what they are watched by. Dropping it ends them.
 pub struct Fleet {
@@ -46,19 +52,19 @@ impl Fleet {
         more: &str,
         camera: impl Fn(String) -> SimulatedCamera,
     ) -> Self {
-        let cameras = (0..cameras).map(|number| camera(format!("cam{number}")));
-        let simulator = Simulator::start(SimulatorOptions::new(cameras)).await.unwrap();
+        let all = (0..cameras).map(|number| camera(format!("cam{number}")));
+        let simulator = Simulator::start(SimulatorOptions::new(all)).await.unwrap();
         let directory = tempfile::tempdir().unwrap();
         configure(&simulator, &directory, heartbeat_seconds, more);
         let service = Service::start(directory.path());
-        tokio::time::sleep(WARM).await;
+        tokio::time::sleep(warm(cameras)).await;
         Self { simulator, directory, service }
     }
 
     /// From now on each is probed so often.
     pub async fn probe_every(&self, heartbeat_seconds: u64) {
         configure(&self.simulator, &self.directory, heartbeat_seconds, "");
-        tokio::time::sleep(WARM).await;
+        tokio::time::sleep(warm(self.simulator.names().len())).await;
     }
 
     /// From now on these lines are in the configuration; it is read at once.

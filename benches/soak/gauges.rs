@@ -12,6 +12,7 @@ const PROCESSES: f64 = 2.0;
 const THREADS: f64 = 20.0;
 const DESCRIPTORS: f64 = 40.0;
 const MEGABYTES: f64 = 20.0;
+const MONITOR_MEGABYTES: f64 = 5.0;
 /// Bytes a heartbeat, with everything that is kept beside it: incidents and what was said in them, transitions, hours.
 const HEARTBEAT_BYTES: f64 = 100.0;
 
@@ -19,6 +20,10 @@ type Gauge = fn(&Reading) -> f64;
 
 /// One look.
 struct Reading {
+    /// Nothing is broken, and has not been for a while.
+    is_calm: bool,
+    /// Heap and stacks of the service without its workers.
+    monitor_mb: f64,
     pss_mb: f64,
     anonymous_mb: f64,
     threads: f64,
@@ -34,15 +39,18 @@ pub struct Gauges(Vec<Reading>);
 
 impl Gauges {
     /// Looks at every process of the service and at its database.
-    pub fn read(&mut self, site: &Site) {
+    pub fn read(&mut self, site: &Site, is_calm: bool) {
         let pid = site.pid();
         let Memory { pss_mb, anonymous_mb } = Memory::of(pid);
+        let monitor_mb = Memory::of_one(pid).anonymous_mb;
         let pids = family(pid);
         let entries = |of: &str| -> f64 {
             let count = |pid: &u32| std::fs::read_dir(format!("/proc/{pid}/{of}")).map_or(0, Iterator::count);
             pids.iter().map(count).sum::<usize>() as f64
         };
         self.0.push(Reading {
+            is_calm,
+            monitor_mb,
             pss_mb,
             anonymous_mb,
             threads: entries("task"),
@@ -57,30 +65,38 @@ impl Gauges {
     pub fn line(&self) -> String {
         self.0.last().map_or_else(String::new, |last| {
             format!(
-                "{:.0} MB ({:.0} MB heap and stacks), {} threads, {} descriptors, {} processes",
-                last.pss_mb, last.anonymous_mb, last.threads, last.descriptors, last.processes
+                "{:.0} MB ({:.0} MB heap and stacks, {:.0} MB without workers), {} threads, {} descriptors, {} processes",
+                last.pss_mb, last.anonymous_mb, last.monitor_mb, last.threads, last.descriptors, last.processes
             )
         })
     }
 
-    /// The first quarter beside the last one.
+    /// The first quarter beside the last one, and the first calm time beside the last one.
     pub fn judge(&self, findings: &mut Findings) {
         let quarter = self.0.len() / 4;
         let (first, last) = (&self.0[..quarter], &self.0[self.0.len() - quarter..]);
-        let gauges: [(&str, Gauge, f64, &str); 5] = [
+        let gauges: [(&str, Gauge, f64, &str); 6] = [
             ("memory flat (PSS)", |it| it.pss_mb, MEGABYTES, " MB"),
             ("memory flat (heap and stacks)", |it| it.anonymous_mb, MEGABYTES, " MB"),
+            ("memory flat without the workers", |it| it.monitor_mb, MONITOR_MEGABYTES, " MB"),
             ("threads flat", |it| it.threads, THREADS, ""),
             ("file descriptors flat", |it| it.descriptors, DESCRIPTORS, ""),
             ("processes flat", |it| it.processes, PROCESSES, ""),
         ];
         for (what, gauge, slack, unit) in gauges {
             let [before, after] = [first, last].map(|readings| median(readings.iter().map(gauge).collect()));
-            findings.add(what, after <= (before * RATIO).max(before + slack), || {
-                let ratio = after / before;
-                format!("{before:.0}{unit}, in the end {after:.0}{unit} (medians of a quarter), ratio {ratio:.2}")
-            });
+            let medians = format!("{unit} (medians of a quarter)");
+            findings.add(what, is_flat(before, after, slack), || told(before, after, &medians));
         }
+        let mut calm = self.0.chunk_by(|a, b| a.is_calm == b.is_calm).filter(|readings| readings[0].is_calm);
+        let (first, last) = (calm.next().unwrap(), calm.next_back().unwrap());
+        let [before, after] =
+            [first, last].map(|readings| median(readings.iter().map(|it| it.anonymous_mb).collect::<Vec<_>>()));
+        findings.add("memory flat while nothing is broken", is_flat(before, after, MEGABYTES), || {
+            told(before, after, " MB of heap and stacks")
+        });
+        let largest = self.0.iter().map(|it| it.pss_mb).fold(0.0, f64::max);
+        println!("\nmost memory, with what the cameras sent at that time: {largest:.0} MB");
         let (begin, middle, end) = (&self.0[0], &self.0[self.0.len() / 2], &self.0[self.0.len() - 1]);
         let bytes = |from: &Reading, to: &Reading| {
             (to.database_bytes - from.database_bytes) / (to.heartbeats - from.heartbeats)
@@ -90,4 +106,12 @@ impl Gauges {
             format!("{first:.1} bytes a heartbeat in the first half, {second:.1} in the second")
         });
     }
+}
+
+fn is_flat(before: f64, after: f64, slack: f64) -> bool {
+    after <= (before * RATIO).max(before + slack)
+}
+
+fn told(before: f64, after: f64, unit: &str) -> String {
+    format!("{before:.0}, in the end {after:.0}{unit}, ratio {:.2}", after / before)
 }
