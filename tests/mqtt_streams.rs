@@ -144,10 +144,12 @@ fn a_message_that_the_broker_does_not_take_is_told_and_costs_nothing_else() {
     assert_eq!(watcher.wait_for(is("streams/gate/event")).json["to"], "down");
     let told = |state: &Value| state["problem"].as_str().is_some_and(|text| text.contains("homeassistant/device/"));
     wait_until(|| told(&health(&service)));
+    // The event leaves the queue when the broker's word for it has come, which may be after the watcher has it.
+    wait_until(|| health(&service)["events_waiting"] == 0);
+    wait_until(|| health(&service)["refused_total"].as_u64() >= Some(2));
     let state = health(&service);
     assert!(state["next_step"].as_str().is_some_and(|text| text.contains("access list")), "{state}");
-    assert_eq!((&state["state"], &state["events_waiting"]), (&json!("connected"), &json!(0)), "{state}");
-    assert!(state["refused_total"].as_u64() >= Some(2), "{state}");
+    assert_eq!(state["state"], json!("connected"), "{state}");
     assert_eq!(service.log().matches("connected to the MQTT broker").count(), 1);
 }
 
