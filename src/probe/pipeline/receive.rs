@@ -60,19 +60,21 @@ struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        let sources = self.pipeline.iterate_sources().into_iter().flatten();
+        let rtsp_source = sources.into_iter().find(|source| source.has_property("teardown-timeout"));
         // Held in the middle of a redirect, the source has nothing to tear down and could not if it had.
-        if self.watch.is_held() {
-            for source in self.pipeline.iterate_sources().into_iter().flatten() {
-                if source.has_property("teardown-timeout") {
-                    source.set_property("teardown-timeout", 0_u64);
-                }
-            }
+        if let Some(source) = rtsp_source.as_ref().filter(|_| self.watch.is_held()) {
+            source.set_property("teardown-timeout", 0_u64);
         }
         // Sends TEARDOWN where a session was set up, and waits for the answer as long as `rtsp::TEARDOWN_TIMEOUT`. From
         // here on a connection is given up before it begins.
         let _ = self.pipeline.set_state(gst::State::Ready);
         self.watch.hang_up();
         let _ = self.pipeline.set_state(gst::State::Null);
+        if let Some(source) = rtsp_source {
+            // It is the only way to have it freed (gstrtspsrc.c, 1.22).
+            source.set_property("proxy", None::<&str>);
+        }
         if let Some(bus) = self.pipeline.bus() {
             bus.unset_sync_handler();
         }

@@ -357,12 +357,12 @@ impl Watch {
         let watch = self.clone();
         bus.set_sync_handler(move |_, message| {
             match message.view() {
-                // START says what was asked for, which may be long before it is done; CONTINUE and COMPLETE say what is.
-                gst::MessageView::Progress(message) => match message.type_() {
-                    gst::ProgressType::Start => {}
+                gst::MessageView::Progress(message) => match message.structure().and_then(progress_of) {
+                    // START says what was asked for, which may be long before it is done; CONTINUE and COMPLETE say what is.
+                    None | Some((gst::ProgressType::Start, ..)) => {}
                     // The error message came before it. Where there was none, an answer lacks what it must have.
-                    gst::ProgressType::Error => watch.saw(Seen::Ended(End::Protocol)),
-                    _ => progress(Said::Progress { code: message.code(), text: message.text() }),
+                    Some((gst::ProgressType::Error, ..)) => watch.saw(Seen::Ended(End::Protocol)),
+                    Some((_, code, text)) => progress(Said::Progress { code, text }),
                 },
                 gst::MessageView::Element(message) => {
                     if let Some(structure) = message.structure() {
@@ -376,6 +376,12 @@ impl Watch {
             gst::BusSyncReply::Drop
         });
     }
+}
+
+/// Type, code and text of a progress message (`gst_message_new_progress`), as they stand in it: the binding has copies made
+/// of both strings each time that it is asked for one of the three, and frees none (gstreamer-rs 0.25).
+fn progress_of(structure: &gst::StructureRef) -> Option<(gst::ProgressType, &str, &str)> {
+    Some((structure.get("type").ok()?, structure.get("code").ok()?, structure.get("text").ok()?))
 }
 
 #[cfg(test)]
