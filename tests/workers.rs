@@ -252,6 +252,38 @@ async fn a_probe_that_overruns_is_quarantined_and_the_others_are_not_failed() {
     pool.close().await;
 }
 
+/// Whoever was probed alone leaves a worker behind, which goes when nobody has needed it for a while.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_of_the_quarantine_goes_when_nobody_needs_it() {
+    let (fence, request) = silent_camera().await;
+    let options = PoolOptions { quarantine_idle: Duration::from_millis(300), ..pool_options().with_workers(1) };
+    let pool = Arc::new(Pool::start(options).await.expect("pool"));
+    let prober = pool.clone();
+    let probe = tokio::spawn({
+        let request = request.clone();
+        async move { prober.probe(request).await }
+    });
+    fence.counts_when("fence", PATIENCE, |counts| counts.plays == 1).await.expect("a play");
+    send(pool.measures().worker_pids[0], Signal::KILL);
+    fence.counts_when("fence", PATIENCE, |counts| counts.plays == 2).await.expect("a second play, alone");
+    wait_for_workers(&pool, 2).await;
+    assert_eq!(probe.await.expect("a report").report.reason(), Reason::NoKeyframe, "not ended in the middle");
+    wait_for_workers(&pool, 1).await;
+    fence.set_fault("fence", None).await.expect("healed");
+    assert_eq!(pool.probe(request).await.report.outcome, Outcome::Ok, "the next one is started for it");
+    assert_eq!((pool.measures().suspects, pool.measures().restarts_total), (1, 1), "going is no loss");
+    pool.close().await;
+}
+
+async fn wait_for_workers(pool: &Pool, workers: usize) {
+    let there = async {
+        while pool.measures().worker_pids.len() != workers {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, there).await.expect("so many workers");
+}
+
 /// A header that comes a byte a second cannot be given up in the middle: its worker has to be killed. The probe beside it
 /// ends as if nothing were.
 #[tokio::test(flavor = "multi_thread")]

@@ -57,6 +57,8 @@ pub struct PoolOptions {
     pub in_background: bool,
     /// A worker is replaced after this many probes.
     pub retire_after_probes: u64,
+    /// A worker of the quarantine that has had nothing to do for so long is ended.
+    pub quarantine_idle: Duration,
     /// A worker that holds more (resident bytes) is replaced; at twice this it is killed.
     pub memory_limit_bytes: u64,
     /// GStreamer's plugin registry, in a directory that can be written.
@@ -79,6 +81,8 @@ impl PoolOptions {
             probes_in_flight: 100,
             in_background: false,
             retire_after_probes: 5_000,
+            // Two heartbeats, for most.
+            quarantine_idle: Duration::from_secs(120),
             memory_limit_bytes: spawn::memory_limit_bytes(workers),
             registry,
             hardware: Hardware::Auto,

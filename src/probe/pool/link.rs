@@ -33,7 +33,8 @@ pub struct Link {
     pub outgoing: mpsc::Sender<Vec<u8>>,
     /// Probes by their number.
     pub in_flight: Mutex<HashMap<u64, InFlight>>,
-    /// True when those in flight have been told the end: no probe may begin any more. Set and read while they are locked.
+    /// True when no probe may begin any more: those in flight have been told the end, or there were none. Set and read while
+    /// they are locked.
     pub closed: AtomicBool,
     /// Number of the next probe.
     pub next_id: AtomicU64,
@@ -215,6 +216,15 @@ impl Link {
     /// True when the end of any probe is still to be told.
     pub fn is_waited_for(&self) -> bool {
         self.lock().values().any(|probe| probe.answer.is_some())
+    }
+
+    /// No probe may begin any more, if there is none. True when that is so.
+    pub fn close_if_empty(&self) -> bool {
+        let in_flight = self.lock();
+        if in_flight.is_empty() {
+            self.closed.store(true, Ordering::SeqCst);
+        }
+        in_flight.is_empty()
     }
 
     /// Ends every probe of a dead worker.

@@ -1,6 +1,6 @@
 //! A worker process: started, listened to, watched, ended.
 
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use tokio::process::Child;
 use tokio::sync::{mpsc, oneshot};
 
 use super::link::{Answer, Link, Progress};
-use super::seat::Seat;
+use super::seat::{Leaves, Seat};
 use super::{PoolError, PoolOptions, spawn};
 use crate::model::{Outcome, ProbeReport, Reason, Stage};
 use crate::probe::protocol::{FromWorker, ToWorker, encode, read_frame_async};
@@ -33,6 +33,8 @@ const LAST_WORDS: Duration = Duration::from_millis(1_200);
 pub enum Ending {
     /// The pool closes.
     Closed,
+    /// Nobody has needed it for a while.
+    Idle,
     /// It ended or broke the protocol.
     Died,
     /// It answers no ping.
@@ -48,7 +50,7 @@ impl Ending {
     /// probes; one that grows must not go on.
     pub fn patience(self) -> Duration {
         match self {
-            Self::Closed => GOODBYE,
+            Self::Closed | Self::Idle => GOODBYE,
             Self::Overran => LAST_WORDS,
             Self::Died | Self::Mute | Self::Bloated => Duration::ZERO,
         }
@@ -111,11 +113,12 @@ impl Worker {
     }
 
     /// Carries answers until the worker's end. `retire` is used once when the worker should be replaced.
-    pub async fn serve(&mut self, seat: &Seat, retire: &mut Option<oneshot::Sender<()>>) -> Ending {
+    pub async fn serve(&mut self, seat: &Seat, retire: &mut Option<oneshot::Sender<Leaves>>) -> Ending {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut pings, mut last_word) = (0, Instant::now());
         let mut stuck_since = None;
+        let (mut begun, mut idle_since) = (0, Instant::now());
         loop {
             tokio::select! {
                 // What the worker has said comes before the judgement that it says nothing.
@@ -176,11 +179,18 @@ impl Worker {
                     }
                     if !seat.is_published(&self.link) {
                         if let Some(retire) = retire.take() {
-                            let _ = retire.send(());
+                            let _ = retire.send(Leaves::Replaced);
                         }
                         if self.link.lock().is_empty() {
                             return Ending::Closed;
                         }
+                    }
+                    let begun_by_now = self.link.begun.load(Ordering::Relaxed);
+                    if begun_by_now != begun || !self.link.lock().is_empty() {
+                        (begun, idle_since) = (begun_by_now, now);
+                    }
+                    if seat.ends_after(now.duration_since(idle_since)) && self.link.close_if_empty() {
+                        return Ending::Idle;
                     }
                     // The probes beside one that does not hang up need not begin anew for it, but it may be busy with that.
                     if stuck_since.is_some_and(|since| now >= since + SUFFERED || !self.link.is_waited_for()) {

@@ -64,7 +64,7 @@ pub struct Seats {
     pub ordinary: Vec<Arc<Seat>>,
     /// Probes in flight, and keyframes that wait for a decoder, that make an ordinary worker busy.
     busy: (usize, usize),
-    /// Each for one probe at a time; started when they are needed.
+    /// Each for one probe at a time; started when they are needed, and ended when they are not for a while.
     quarantine: Vec<Arc<Seat>>,
     /// With the hardware decoders; empty when there are none, or when they are off.
     hardware: OnceLock<Arc<Seat>>,
@@ -74,14 +74,15 @@ pub struct Seats {
 impl Seats {
     /// Seats without workers.
     pub fn new(options: &PoolOptions, shared: &Shared) -> Self {
-        let seat = |options: PoolOptions| Arc::new(Seat::new(options, shared.clone()));
+        let seat = |options: PoolOptions| Seat::new(options, shared.clone());
         Self {
-            ordinary: (0..options.workers.max(1)).map(|_| seat(options.clone())).collect(),
+            ordinary: (0..options.workers.max(1)).map(|_| Arc::new(seat(options.clone()))).collect(),
             busy: ((BUSY * options.decode_slots).min(options.probes_in_flight), BUSY_QUEUE * options.decode_slots),
             quarantine: (0..QUARANTINE_SEATS)
                 .map(|_| {
                     let options = options.clone();
-                    seat(PoolOptions { probes_in_flight: 1, decode_slots: 1, in_background: true, ..options })
+                    let options = PoolOptions { probes_in_flight: 1, decode_slots: 1, in_background: true, ..options };
+                    Arc::new(seat(options).ending_when_idle())
                 })
                 .collect(),
             hardware: OnceLock::new(),

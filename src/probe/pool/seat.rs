@@ -47,11 +47,22 @@ const RESPAWN_AT_LEAST_EVERY: Duration = Duration::from_secs(2);
 /// Hardware decoders that do not work are tried again this often, by a new worker: only its start opens devices.
 const ANOTHER_TRY: Duration = Duration::from_secs(3_600);
 
+/// How a worker leaves its seat in good order.
+#[derive(Clone, Copy, Debug)]
+pub enum Leaves {
+    /// For the next one.
+    Replaced,
+    /// For as long as nobody needs one.
+    Idle,
+}
+
 /// One seat.
 pub struct Seat {
     options: PoolOptions,
     /// Its workers have the hardware decoders.
     with_hardware: bool,
+    /// A worker with nothing to do for so long is ended, and the next one started when the seat is opened again.
+    idle: Option<Duration>,
     link: Mutex<Option<Arc<Link>>>,
     opened: AtomicBool,
     shared: Shared,
@@ -60,7 +71,13 @@ pub struct Seat {
 impl Seat {
     /// A seat without a worker yet.
     pub fn new(options: PoolOptions, shared: Shared) -> Self {
-        Self { options, with_hardware: false, link: Mutex::default(), opened: AtomicBool::new(false), shared }
+        let (link, opened) = (Mutex::default(), AtomicBool::new(false));
+        Self { options, with_hardware: false, idle: None, link, opened, shared }
+    }
+
+    /// The same for workers that are not kept when nobody needs them.
+    pub fn ending_when_idle(self) -> Self {
+        Self { idle: Some(self.options.quarantine_idle), ..self }
     }
 
     /// The same for a worker that has the hardware decoders.
@@ -68,7 +85,7 @@ impl Seat {
         Self { with_hardware: true, ..self }
     }
 
-    /// Starts the first worker and whatever keeps the seat occupied from then on. Does nothing the second time.
+    /// Starts the first worker and whatever keeps the seat occupied from then on. Does nothing while it is.
     pub async fn open(self: &Arc<Self>) -> Result<(), PoolError> {
         if self.opened.swap(true, Ordering::Relaxed) {
             return Ok(());
@@ -126,6 +143,11 @@ impl Seat {
         self.with_hardware
             && link.since.elapsed() > ANOTHER_TRY
             && link.hardware().iter().filter_map(|decoder| decoder.not_used).any(NotUsed::may_pass)
+    }
+
+    /// True when a worker that has had nothing to do for so long is to be ended.
+    pub fn ends_after(&self, idle_for: Duration) -> bool {
+        self.idle.is_some_and(|idle| idle_for >= idle)
     }
 
     /// Begins a probe; `None` when there is no room after all.
@@ -221,7 +243,7 @@ impl Seat {
         self.current().is_some_and(|now| Arc::ptr_eq(&now, link))
     }
 
-    /// Serves worker after worker until the pool closes.
+    /// Serves worker after worker until the pool closes, or nobody has needed one for a while.
     async fn occupy(self: Arc<Self>, first: Worker, first_link: Arc<Link>) {
         let mut backoff = Backoff::new(Duration::from_millis(100), RESPAWN_AT_LEAST_EVERY);
         let (mut worker, mut link) = (first, first_link);
@@ -232,9 +254,15 @@ impl Seat {
             let seat = self.clone();
             let serving = link.clone();
             let serve = self.shared.tasks.spawn(async move { seat.serve(worker, &serving, retire).await });
-            let lost = retired.await.is_err();
+            let leaves = retired.await;
             self.unpublish(&link);
-            if lost {
+            if let Ok(Leaves::Idle) = leaves {
+                self.opened.store(false, Ordering::Relaxed);
+                // Who found it neither open nor closed has it opened again.
+                self.shared.room.notify_waiters();
+                return;
+            }
+            if leaves.is_err() {
                 if self.shared.cancel.is_cancelled() {
                     let _ = serve.await;
                     return;
@@ -265,12 +293,12 @@ impl Seat {
         }
     }
 
-    /// Serves one worker to its end. `retire` is used when it should be replaced in good order, dropped when it is lost.
-    async fn serve(&self, mut worker: Worker, link: &Arc<Link>, retire: oneshot::Sender<()>) {
+    /// Serves one worker to its end. `retire` is used when it leaves in good order, dropped when it is lost.
+    async fn serve(&self, mut worker: Worker, link: &Arc<Link>, retire: oneshot::Sender<Leaves>) {
         let mut retire = Some(retire);
         let ending = worker.serve(self, &mut retire).await;
         match ending {
-            Ending::Closed => {}
+            Ending::Closed | Ending::Idle => {}
             Ending::Died if retire.is_none() => {}
             Ending::Died => tracing::warn!(pid = link.pid, "a probe worker died; its probes are run again"),
             Ending::Mute => tracing::warn!(pid = link.pid, "a probe worker does not answer and is replaced"),
@@ -279,7 +307,10 @@ impl Seat {
         }
         self.unpublish(link);
         // The next worker need not wait for the end of this one.
-        drop(retire);
+        match (ending, retire) {
+            (Ending::Idle, Some(retire)) => _ = retire.send(Leaves::Idle),
+            (_, retire) => drop(retire),
+        }
         let now = Instant::now();
         if matches!(ending, Ending::Overran) {
             // At once: the others have to wait for the end of their sessions before they may begin new ones.
