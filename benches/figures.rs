@@ -27,6 +27,8 @@ mod fleet;
 mod growth;
 #[path = "figures/history.rs"]
 mod history;
+#[path = "figures/life.rs"]
+mod life;
 #[path = "figures/machine.rs"]
 mod machine;
 #[path = "figures/mqtt.rs"]
@@ -72,6 +74,9 @@ fn main() {
     }
     if only.as_deref() == Some("two-thousand") {
         runtime.block_on(whole::cameras(2_000, 15, seconds, &mut report));
+    }
+    if only.as_deref() == Some("life") {
+        runtime.block_on(life::of_a_worker(seconds));
     }
     if wanted("growth") {
         runtime.block_on(growth::of_a_stream(&mut report));
