@@ -1,6 +1,6 @@
 // The line above the wall: what is looked for, and how it is shown.
 
-import { html, useEffect, useRef } from "../../lib/html.js";
+import { html, useLayoutEffect, useRef } from "../../lib/html.js";
 import { t } from "../../lib/language.js";
 import { Icon } from "../../parts/icon.js";
 import { ORDER } from "../../parts/state.js";
@@ -10,7 +10,8 @@ export const VIEWS = ["cards", "dense", "table"];
 /** `set({key: value})` changes the filter; `shown` of `all` streams are to be seen. */
 export function Filters({ filter, set, kinds, shown, all, view, setView }) {
   const search = useRef(null);
-  useEffect(() => {
+  // Before it can be seen: whoever sees it may use it.
+  useLayoutEffect(() => {
     const listen = (event) => {
       const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
       if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || document.querySelector("dialog[open]")) return;
