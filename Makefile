@@ -27,7 +27,7 @@ image: ## a container image of this machine's architecture, by docker, podman or
 test: ## formatting, lints, documentation, dependencies, every test
 	@scripts/test
 
-bench: ## the figures, beside ffmpeg; ONLY=keyframe|mid-gop|start|idle|thousand|two-thousand|growth|faults|checks|history|fleet|hostile|api|dashboard|dashboard-five-thousand|mqtt for one of them
+bench: ## the figures, beside ffmpeg; ONLY=keyframe|mid-gop|start|idle|thousand|two-thousand|growth|faults|checks|history|fleet|hostile|life|api|dashboard|dashboard-five-thousand|mqtt for one of them
 	@ONLY="$(ONLY)" scripts/bench
 
 soak: ## an hour of cameras that break, restarts and changes, and what must stay flat; MINUTES=60

@@ -3,6 +3,7 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 use std::time::Duration;
 
 use common::service::{Service, Site};
@@ -159,19 +160,14 @@ async fn an_ordered_end_hangs_up_and_keeps_everything() {
     settle(&service);
     random_moment(&service);
     let known = history(&service, service.streams().into_keys());
-    let listening = std::thread::spawn({
-        // A browser that keeps an event stream open does not hold the end up.
-        let (address, token) = (service.address(), service.token());
-        move || {
-            use std::io::{Read as _, Write as _};
-            let mut stream = std::net::TcpStream::connect(address).expect("connect");
-            let head = format!("GET /api/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n");
-            stream.write_all(head.as_bytes()).expect("write");
-            let mut all = Vec::new();
-            // Until the service closes it.
-            let _ = stream.read_to_end(&mut all);
-            all
-        }
+    // A browser that keeps an event stream open does not hold the end up.
+    let mut events = service.open("/api/events");
+    let mut all = vec![0; 12];
+    events.read_exact(&mut all).expect("the beginning of an answer");
+    let listening = std::thread::spawn(move || {
+        // Until the service closes it.
+        let _ = events.read_to_end(&mut all);
+        all
     });
     let (code, log) = service.stop();
     assert_eq!(code, 0, "{log}");

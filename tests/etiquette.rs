@@ -5,6 +5,7 @@ mod common;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::{pool, request};
 use streampulse::clock::SystemClock;
@@ -45,25 +46,35 @@ fn fleet() -> Vec<SimulatedCamera> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_session_ends_with_a_teardown_and_devices_are_not_crowded() {
     let simulator = Simulator::start(SimulatorOptions::new(fleet())).await.expect("simulator");
-    let mut text = String::from("heartbeat_seconds: 2\nprobe: {timeout_seconds: 3}\nstreams:\n");
+    let mut text = String::from("heartbeat_seconds: 2\nprobe: {timeout_seconds: 5}\nstreams:\n");
     for name in simulator.names() {
         text.push_str(&format!("  - {{name: {name}, url: \"{}\"}}\n", simulator.url_with_credentials(name)));
     }
     let loaded = config::parse("config.yaml".as_ref(), text.as_bytes(), &Overrides::default()).expect("configuration");
     let config = Arc::new(loaded.config);
-    let (_sender, receiver) = watch::channel(config.clone());
+    let nothing =
+        config::parse("config.yaml".as_ref(), b"streams: []\n", &Overrides::default()).expect("configuration").config;
+    let (sender, receiver) = watch::channel(config.clone());
     let pool = pool().await;
     let prober: Arc<dyn Prober> = Arc::new(pool.clone());
     // Holds 16 results: the test takes them at once.
     let (completed, mut results) = mpsc::channel(16);
     let in_flight = schedule::in_flight_limit(&config);
-    let (_handle, scheduler) = schedule::scheduler(receiver, prober, Arc::new(SystemClock), completed, in_flight);
+    let (handle, scheduler) = schedule::scheduler(receiver, prober, Arc::new(SystemClock), completed, in_flight);
     let cancel = CancellationToken::new();
     let running = tokio::spawn(scheduler.run(cancel.clone()));
     let mut reasons: HashMap<Reason, usize> = HashMap::new();
     for _ in 0..PROBES {
         let completed = results.recv().await.expect("a result");
         *reasons.entry(completed.probed.report.reason()).or_default() += 1;
+    }
+    // A probe that is called off in the middle of its SETUP has no session yet that it could end.
+    sender.send(Arc::new(nothing)).expect("a scheduler");
+    while handle.measures().in_flight > 0 {
+        tokio::select! {
+            _ = results.recv() => {}
+            () = tokio::time::sleep(Duration::from_millis(20)) => {}
+        }
     }
     cancel.cancel();
     drop(results);

@@ -12,7 +12,7 @@ use streampulse::model::{Outcome, Reason, Trust};
 use streampulse::probe::exchange::MAX_BYTES;
 use streampulse::probe::pool::Pool;
 use streampulse::probe::{ProbeRequest, Prober as _};
-use streampulse::simulator::{Auth, Fault, Method, SimulatedCamera, Simulator, SimulatorOptions, clips};
+use streampulse::simulator::{Auth, Fault, Method, SimulatedCamera, Simulator, SimulatorOptions, Start, clips};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 
@@ -23,7 +23,8 @@ const PASSWORD: &str = "p@s/ Kernel91:é%41";
 const CORE: &str = "Kernel91";
 
 fn camera(name: &str) -> SimulatedCamera {
-    SimulatedCamera::rtsp(name, clips::gate())
+    // Two seconds, which a probe has here, are not enough to wait for the next keyframe.
+    SimulatedCamera::rtsp(name, clips::gate()).start(Start::KeyframeFirst)
 }
 
 fn web_camera(name: &str) -> SimulatedCamera {

@@ -3,6 +3,7 @@
 mod common;
 
 use common::fates::{Fate, full_port, http_fates, rtsp_fates};
+use common::service::PATIENCE;
 use common::{PROGRAM, probe_json, probe_json_of, stage_and_reason};
 use futures_util::StreamExt as _;
 use streampulse::simulator::{Simulator, SimulatorOptions};
@@ -41,11 +42,14 @@ async fn expect_fates(fates: Vec<Fate>) {
     let simulator = Simulator::start(SimulatorOptions::new(cameras)).await.expect("simulator");
     let row = |(what, _, stage, reason): Fate| Row { what, url: simulator.url_with_credentials(what), stage, reason };
     expect(fates.into_iter().map(row).collect()).await;
-    let hung_up = |name: &&String| {
-        let counts = simulator.counts(name);
-        counts.teardowns == counts.sessions_opened
-    };
-    let left: Vec<_> = simulator.names().iter().filter(|name| !hung_up(name)).collect();
+    let mut left = Vec::new();
+    for name in simulator.names() {
+        // The last of them may still lie in its socket.
+        let counts = simulator.counts_when(name, PATIENCE, |counts| counts.sessions_open == 0).await;
+        if !counts.is_ok_and(|counts| counts.teardowns == counts.sessions_opened) {
+            left.push(name);
+        }
+    }
     assert!(left.is_empty(), "no TEARDOWN: {left:?}");
 }
 

@@ -58,9 +58,9 @@ async fn inside_a_small_disk() {
     let filler = site.path().join("filler");
     fill(&filler);
     service.wait_for_log("heartbeats are not recorded", 1);
-    let alarm = service.json("/api/health")["store"]["alarm"].as_str().expect("an alarm").to_owned();
-    assert!(alarm.contains("full"), "{alarm}");
-    assert_eq!(metric(&service, "streampulse_recording"), 0.0);
+    let alarm = || service.json("/api/health")["store"]["alarm"].as_str().map(str::to_owned);
+    wait_until(|| alarm().is_some_and(|alarm| alarm.contains("full")));
+    wait_until(|| metric(&service, "streampulse_recording") == 0.0);
 
     // A camera breaks meanwhile: probing and the dashboard go on.
     simulator.set_fault("cam-0", Some(Fault::Status(404))).await.expect("a camera");

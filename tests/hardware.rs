@@ -7,13 +7,14 @@ mod stand_in;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use common::service::Site;
+use common::service::{PATIENCE, Site};
 use common::{PROGRAM, decode_jpeg, pool_options, psnr, reference, request};
 use stand_in::{Behaviour, StandIn};
 use streampulse::config::Hardware;
 use streampulse::model::{Codec, Outcome, Reason, Stage, VideoFacts};
-use streampulse::probe::decoders::{Flaw, NotUsed};
+use streampulse::probe::decoders::{Decoder, Flaw, NotUsed};
 use streampulse::probe::pool::{CLEAN_PROBES, Pool, PoolOptions};
 use streampulse::probe::worker::{Duties, run};
 use streampulse::probe::{Probed, Prober as _};
@@ -73,9 +74,21 @@ impl Machine {
         })
     }
 
-    async fn pool(&self, hardware: Hardware) -> Pool {
+    async fn start(&self, hardware: Hardware) -> Pool {
         let options = PoolOptions { program: self.program.clone(), hardware, ..pool_options() };
         Pool::start(options.with_workers(1)).await.expect("pool")
+    }
+
+    async fn pool(&self, hardware: Hardware) -> Pool {
+        let pool = self.start(hardware).await;
+        // The start waits for the worker with the devices, but not for long.
+        let is_tried = |decoder: &Decoder| decoder.not_used != Some(NotUsed::NotTried);
+        let begun = Instant::now();
+        while hardware != Hardware::Off && !pool.measures().hardware.iter().all(is_tried) {
+            assert!(begun.elapsed() < PATIENCE, "{:?}", pool.measures());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        pool
     }
 }
 
@@ -254,7 +267,7 @@ async fn a_worker_that_does_not_start_with_the_devices_is_done_without() {
     let program = std::fs::read_to_string(&machine.program).expect("the program");
     let ends = program.replacen('\n', "\ncase \"$*\" in *--hardware*) exit 1;; esac\n", 1);
     std::fs::write(&machine.program, ends).expect("written");
-    let pool = machine.pool(Hardware::Auto).await;
+    let pool = machine.start(Hardware::Auto).await;
     assert_eq!(decoders(&pool), [("v4l2good".to_owned(), Some(NotUsed::NotTried))]);
     expect_true_picture(&probe(&pool, &simulator, "gate").await, "gate.png", "avdec_h264");
     pool.close().await;

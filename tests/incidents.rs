@@ -4,7 +4,7 @@ mod common;
 
 use std::io::Read as _;
 
-use common::service::{Service, Site, wait_until};
+use common::service::{PATIENCE, Service, Site, wait_until};
 use serde_json::{Value, json};
 use streampulse::simulator::{Auth, Fault, SimulatedCamera, Simulator, SimulatorOptions, clips};
 
@@ -97,12 +97,10 @@ async fn an_incident_has_a_cause_evidence_and_an_end() {
     // It is over when the last stream is back, also when the service was restarted meanwhile.
     assert_eq!(service.stop().0, 0);
     let service = site.start();
-    service.token();
-    let events = std::thread::scope(|scope| {
-        let listener = scope.spawn(|| service.events(|text| text.contains("\"open\":false")));
-        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(set(&simulator, None)));
-        listener.join().expect("events")
-    });
+    let mut events = service.open("/api/events");
+    read_until(&mut events, "event:hello");
+    set(&simulator, None).await;
+    let events = read_until(&mut events, "\"open\":false");
     assert!(events.lines().any(|line| line.starts_with("event:") && line.contains("incident")), "{events}");
     are(&service, "up");
     wait_until(|| service.json(&path)["open"] == false);
@@ -173,11 +171,14 @@ async fn announced_work_is_no_incident() {
 }
 
 /// Reads events until this text was among them.
-fn read_until(events: &mut std::net::TcpStream, text: &str) {
+fn read_until(events: &mut std::net::TcpStream, text: &str) -> String {
+    let begun = std::time::Instant::now();
     let (mut seen, mut buffer) = (String::new(), [0; 65_536]);
     while !seen.contains(text) {
         let count = events.read(&mut buffer).expect("an event");
         assert!(count > 0, "the events ended: {seen}");
         seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        assert!(begun.elapsed() < PATIENCE, "not {text}: {seen}");
     }
+    seen
 }

@@ -5,6 +5,7 @@ mod common;
 use std::net::{Ipv6Addr, SocketAddrV6};
 
 use common::certificates::self_signed;
+use common::service::PATIENCE;
 use common::{pool, request};
 use streampulse::model::{Outcome, Reason, Transport};
 use streampulse::probe::Prober as _;
@@ -42,6 +43,10 @@ async fn every_protocol_over_ipv6() {
         assert_eq!(probed.report.outcome, Outcome::Ok, "{name} {transport:?}: {:?}", probed.report);
     }
     pool.close().await;
+    for name in simulator.names() {
+        // The last of them may still lie in its socket.
+        simulator.counts_when(name, PATIENCE, |counts| counts.sessions_open == 0).await.expect("an end");
+    }
     let counts = simulator.total();
     assert_eq!(counts.teardowns, counts.sessions_opened, "{counts:?}");
 }

@@ -158,6 +158,9 @@ async fn what_is_shown_is_what_the_camera_sees() {
         }
         shown.dedup();
         assert!(shown.len() > 1, "{camera} moves");
+        // There are only so many previews at once, and it is one until it has hung up.
+        drop(watching);
+        wait_until(|| service.json("/api/health")["previews"] == json!({"viewers": 0, "streams": 0}));
     }
     let (code, log) = service.stop();
     assert!(code == 0 && !log.contains("swim") && !log.contains("se:sam"), "{log}");
@@ -206,7 +209,7 @@ async fn a_camera_with_one_session_keeps_its_heartbeats_while_it_is_watched() {
         SimulatedCamera::mjpeg("pool", clips::pool_mjpeg()).session_limit(1),
     ];
     let simulator = simulate(cameras).await;
-    let site = site(&simulator, "heartbeat_seconds: 2");
+    let site = site(&simulator, "heartbeat_seconds: 4");
     let service = service(&site);
     for camera in ["gate", "pool"] {
         let mut watching = Watching::of(&service, camera);
@@ -224,13 +227,13 @@ async fn a_camera_with_one_session_keeps_its_heartbeats_while_it_is_watched() {
         let url = simulator.url_with_credentials(camera);
         let tried = service.post("/api/probe", &json!({"url": url}));
         assert_eq!((tried.status, &tried.json()["outcome"]), (200, &json!("ok")), "{}", tried.text());
+        let opened = |counts: &Counts| counts.sessions_opened + counts.http_sessions_opened;
+        // Three heartbeats at least, each between two sessions of the preview, and the trial.
+        when(&simulator, camera, |counts| opened(counts) >= opened(&before) + 8).await;
         watching.picture();
         drop(watching);
         let counts = when(&simulator, camera, |counts| counts.sessions_open + counts.http_sessions_open == 0).await;
         assert_eq!((counts.refused_busy, counts.most_sessions_open), (0, 1), "{camera}: {counts:?}");
-        let opened = |counts: &Counts| counts.sessions_opened + counts.http_sessions_opened;
-        // Three heartbeats at least, each between two sessions of the preview, and the trial.
-        assert!(opened(&counts) >= opened(&before) + 8, "{before:?} {counts:?}");
         assert_eq!(counts.teardowns, counts.sessions_opened);
     }
     assert_eq!(service.json("/api/health")["scheduler"]["heartbeats_missed"], 0);
@@ -258,7 +261,11 @@ async fn a_refused_password_counts_and_is_then_left_alone() {
     refused(&service.get("/api/streams/gate/preview"), 409, "password_refused");
     assert_eq!(simulator.counts("gate").requests_refused, 2);
     assert!(service.streams()["gate"]["paused_until"].is_string());
-    // Across a restart, too.
+    // Across a restart, too, once it is written down.
+    let written = rusqlite::Connection::open(site.database()).expect("the database");
+    let count = |row: &rusqlite::Row<'_>| row.get::<_, f64>(0);
+    wait_until(|| written.query_row("SELECT total(count) FROM refusals", [], count) == Ok(2.0));
+    drop(written);
     service.kill();
     let service = site.start();
     refused(&service.get("/api/streams/gate/preview"), 409, "password_refused");

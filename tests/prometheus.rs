@@ -204,7 +204,11 @@ async fn promtool_has_nothing_to_say_about_our_own_family() {
     let mut text = String::new();
     wait_until(|| {
         text = own(&service.get_as(None, "/metrics").text());
+        // The last that is told of a verdict.
         text.contains("streampulse_availability_ratio{stream_id=\"gate\",window=\"30d\"} 1")
+            && ["down", "degraded"]
+                .iter()
+                .all(|health| text.contains(&format!("streampulse_incidents_open{{health=\"{health}\"}} 1\n")))
     });
     for family in [
         "state",

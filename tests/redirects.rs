@@ -16,7 +16,7 @@ fn with_status(status: u16, url: String) -> Fault {
 }
 
 async fn probe(url: &str) -> serde_json::Value {
-    probe_json(url, &["--timeout", "5s", "--insecure"]).await
+    probe_json(url, &["--timeout", "30s", "--insecure"]).await
 }
 
 const HERE: [u8; 4] = [127, 8, 0, 1];

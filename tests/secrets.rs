@@ -326,9 +326,8 @@ async fn no_secret_is_found_anywhere() {
     let mut found = Collected::default();
     let service = site.start();
 
-    // Every stream has a verdict, and the right one.
-    let streams = service.streams_when(|all| all.values().all(|s| s["state"] != "unknown" || s["reason"] == "busy"));
-    for (id, reason) in [
+    // Every stream has a verdict, and the right one: at once, or after one that a slow machine had no time for.
+    let expected = [
         ("digest", "ok"),
         ("basic", "ok"),
         ("wrong", "auth_failed"),
@@ -352,9 +351,8 @@ async fn no_secret_is_found_anywhere() {
         ("refused-nested", "connection_refused"),
         ("refused", "connection_refused"),
         ("no-name", "dns_failed"),
-    ] {
-        assert_eq!(streams[id]["reason"], reason, "{id}: {}", streams[id]);
-    }
+    ];
+    let streams = service.streams_when(|all| expected.iter().all(|(id, reason)| all[*id]["reason"] == *reason));
     wait_until(|| service.json("/api/health")["mqtt"]["state"] == "failed");
     let problem = service.json("/api/health")["mqtt"]["problem"].clone();
     assert!(problem.as_str().is_some_and(|problem| problem.ends_with("is no MQTT broker.")), "{problem}");

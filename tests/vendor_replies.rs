@@ -99,7 +99,7 @@ impl Recorded {
 
 /// What the program says of a URL: `ok` with a picture, else `stage reason`; and all of it.
 async fn verdict(url: &str) -> (String, String) {
-    let report = probe_json(url, &["--timeout", "5s"]).await;
+    let report = probe_json(url, &["--timeout", "30s"]).await;
     let text = report.to_string();
     if report["outcome"] == "ok" {
         assert!(report["video"]["width"].as_u64().is_some(), "{text}");
@@ -159,7 +159,7 @@ async fn what_rtp_info_says_of_the_first_number_does_not_matter() {
     for ahead in AHEAD {
         for transport in ["tcp", "udp"] {
             let url = simulator.url(&name(ahead));
-            let report = probe_json(&url, &["--timeout", "8s", "--transport", transport]).await;
+            let report = probe_json(&url, &["--timeout", "30s", "--transport", transport]).await;
             assert_eq!(report["outcome"], "ok", "{ahead} over {transport}: {report}");
         }
     }

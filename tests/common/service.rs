@@ -380,10 +380,10 @@ impl Service {
     /// Listens to `/api/events` until `enough` says so of all that came.
     pub fn events(&self, enough: impl Fn(&str) -> bool) -> String {
         let mut stream = self.request("GET", "/api/events", Some(&self.token()), None);
-        let (mut text, mut buffer) = (String::new(), [0; 65_536]);
+        let (mut text, mut buffer, begun) = (String::new(), [0; 65_536], Instant::now());
         while !enough(&text) {
             let count = stream.read(&mut buffer).expect("an event");
-            assert!(count > 0, "the events ended: {text}");
+            assert!(count > 0 && begun.elapsed() < PATIENCE, "what came until it ended, or for too long: {text}");
             text.push_str(&String::from_utf8_lossy(&buffer[..count]));
         }
         text

@@ -117,7 +117,8 @@ async fn the_keyboard_alone_is_enough() {
     let browser = Browser::start(service.address()).await;
     browser.open("/").await;
     browser.heading("Sign in").seen().await;
-    // The first field has the focus.
+    let is_first = "return document.activeElement.name === 'username'";
+    browser.until("the focus in the first field", is_first, &[]).await;
     browser.write("admin").await;
     browser.press([Key::Tab]).await;
     browser.write(ADMIN_PASSWORD).await;

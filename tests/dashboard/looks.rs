@@ -45,7 +45,7 @@ const BROKEN: usize = 5;
 /// The fleet of the demonstration, once everything about it is known.
 async fn fleet(theme: Theme) -> (Simulator, Site, Service, Browser) {
     let simulator = simulate(demo_fleet()).await;
-    let head = "heartbeat_seconds: 5\nprobe: {retry_after_seconds: 1, timeout_seconds: 4}\n";
+    let head = "heartbeat_seconds: 5\nprobe: {retry_after_seconds: 1, timeout_seconds: 10}\n";
     let site = Site::new(&format!("{head}{}", strict_with(&simulator, "Stairs")));
     let service = site.start();
     probe_until_frozen(&service, "stairs");
