@@ -184,6 +184,7 @@ fn an_expired_certificate_is_served_with_a_warning() {
     let authority = Authority::new();
     let site = site(&authority.sign_expired(&[NAME]), "");
     let service = site.start();
+    service.wait_for_log("web.pem has expired", 1);
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     std::fs::set_permissions(site.path().join("web.key"), mode).expect("a mode");
     let (_, log) = service.stop();

@@ -63,9 +63,6 @@ impl Tls {
         let pair = Pair::read(files)?;
         let acceptor = pair.acceptor(files)?;
         tell(files, &pair, now);
-        if pair.valid_until.is_some_and(|until| until < now) {
-            warn_of_expiry(files);
-        }
         let hsts = (files.hsts_seconds > 0).then(|| format!("max-age={}", files.hsts_seconds));
         let hsts = hsts.and_then(|text| HeaderValue::from_str(&text).ok());
         let current = RwLock::new(Current { acceptor, pair, problem: None });
@@ -102,8 +99,7 @@ impl Tls {
         let mut ticks = interval(POLL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut seen = Ok(self.0.current.read().unwrap_or_else(PoisonError::into_inner).pair.clone());
-        // What has expired by now was told when it was loaded.
-        let mut expiry_told = self.state().certificate_until.filter(|until| *until < clock.now());
+        let mut expiry_told = None;
         loop {
             tokio::select! {
                 () = cancel.cancelled() => return,
@@ -182,7 +178,7 @@ fn warn_of_expiry(files: &WebTls) {
 fn tell(files: &WebTls, pair: &Pair, now: Timestamp) {
     let file = files.cert_file.display();
     match (pair.valid_from, pair.valid_until) {
-        // Told where it is followed, and when it is loaded.
+        // Told where it is followed: it may also come to that while it is in use.
         (_, Some(until)) if until < now => {}
         (Some(from), _) if from > now => {
             tracing::warn!("web.tls.cert_file: {file} is valid from {from} on only; check the clock of this machine");
