@@ -11,7 +11,7 @@ use streampulse::model::{Outcome, Reason};
 use streampulse::probe::pool::{Pool, PoolOptions};
 use streampulse::probe::{ProbeRequest, Probed, Prober as _};
 use streampulse::simulator::{Fault, Method, SimulatedCamera, Simulator, SimulatorOptions, clips};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 const CAMERAS: usize = 10;
 /// Long enough for any event that a test waits for, on any machine.
@@ -30,6 +30,12 @@ fn probe_all(pool: &Arc<Pool>, simulator: &Simulator) -> JoinSet<Probed> {
         probes.spawn(async move { pool.probe(request).await });
     }
     probes
+}
+
+/// Begins a probe of one camera.
+fn probe_one(pool: &Arc<Pool>, request: ProbeRequest) -> JoinHandle<Probed> {
+    let pool = pool.clone();
+    tokio::spawn(async move { pool.probe(request).await })
 }
 
 async fn wait_for_sessions(simulator: &Simulator) {
@@ -184,8 +190,7 @@ async fn expect_goodbye(simulator: &Simulator) {
 async fn a_probe_nobody_waits_for_hangs_up_politely() {
     let (simulator, request) = silent_camera().await;
     let pool = Arc::new(Pool::start(pool_options().with_workers(1)).await.expect("pool"));
-    let prober = pool.clone();
-    let probe = tokio::spawn(async move { prober.probe(request).await });
+    let probe = probe_one(&pool, request);
     simulator.counts_when("fence", PATIENCE, |counts| counts.plays == 1).await.expect("a play");
     probe.abort();
     expect_goodbye(&simulator).await;
@@ -196,8 +201,7 @@ async fn a_probe_nobody_waits_for_hangs_up_politely() {
 async fn a_pool_that_closes_hangs_up_politely() {
     let (simulator, request) = silent_camera().await;
     let pool = Arc::new(Pool::start(pool_options().with_workers(1)).await.expect("pool"));
-    let prober = pool.clone();
-    let probe = tokio::spawn(async move { prober.probe(request).await });
+    let probe = probe_one(&pool, request);
     simulator.counts_when("fence", PATIENCE, |counts| counts.plays == 1).await.expect("a play");
     pool.close().await;
     expect_goodbye(&simulator).await;
@@ -232,11 +236,7 @@ async fn a_probe_that_overruns_is_quarantined_and_the_others_are_not_failed() {
         assert_eq!(probed.report.outcome, Outcome::Ok, "{:?}", probed.report);
     }
     let (fence, request) = silent_camera().await;
-    let prober = pool.clone();
-    let probe = tokio::spawn({
-        let request = request.clone();
-        async move { prober.probe(request).await }
-    });
+    let probe = probe_one(&pool, request.clone());
     fence.counts_when("fence", PATIENCE, |counts| counts.plays == 1).await.expect("a play");
     send(pool.measures().worker_pids[0], Signal::KILL);
     fence.counts_when("fence", PATIENCE, |counts| counts.plays == 2).await.expect("a second play, alone");
@@ -259,11 +259,7 @@ async fn a_worker_of_the_quarantine_goes_when_nobody_needs_it() {
     let (fence, request) = silent_camera().await;
     let options = PoolOptions { quarantine_idle: Duration::from_millis(300), ..pool_options().with_workers(1) };
     let pool = Arc::new(Pool::start(options).await.expect("pool"));
-    let prober = pool.clone();
-    let probe = tokio::spawn({
-        let request = request.clone();
-        async move { prober.probe(request).await }
-    });
+    let probe = probe_one(&pool, request.clone());
     fence.counts_when("fence", PATIENCE, |counts| counts.plays == 1).await.expect("a play");
     send(pool.measures().worker_pids[0], Signal::KILL);
     fence.counts_when("fence", PATIENCE, |counts| counts.plays == 2).await.expect("a second play, alone");
