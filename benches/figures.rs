@@ -42,6 +42,8 @@ mod report;
 #[path = "figures/service.rs"]
 #[allow(dead_code, reason = "the soak uses more of it")]
 mod service;
+#[path = "soak/faults.rs"]
+mod soak_faults;
 #[path = "figures/watched.rs"]
 mod watched;
 #[path = "figures/whole.rs"]

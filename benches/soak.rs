@@ -16,6 +16,8 @@ mod cameras;
 mod clients;
 #[path = "../tests/common/mod.rs"]
 mod common;
+#[path = "soak/faults.rs"]
+mod faults;
 #[path = "soak/gauges.rs"]
 mod gauges;
 #[path = "soak/judge.rs"]

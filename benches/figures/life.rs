@@ -1,54 +1,29 @@
 //! What a worker holds after so many probes of one kind: `make bench ONLY="life 2000"`, some 40 minutes. What it does not give
 //! back shows as growth.
 
-use std::path::Path;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use streampulse::model::{CameraUrl, Transport, Trust};
 use streampulse::probe::pool::{Pool, PoolOptions};
 use streampulse::probe::{ProbeRequest, Prober as _, SnapshotSize};
-use streampulse::simulator::{Fault, Method, SimulatedCamera, Simulator, SimulatorOptions, Start, clips};
+use streampulse::simulator::{Fault, SimulatedCamera, Simulator, SimulatorOptions, Start, clips};
 
+use crate::common::{pool_options, request};
 use crate::machine::Memory;
+use crate::soak_faults::{FAULTS, of_protocol};
 
 const CAMERAS: usize = 40;
 const TIMEOUT: Duration = Duration::from_secs(3);
 /// Looks at a worker's memory.
 const LOOKS: u64 = 5;
 
-/// What a camera may do that leaves its worker alive, and `None` for one that is sound.
-const KINDS: [Option<Fault>; 18] = [
-    None,
-    Some(Fault::ConnectionRefused),
-    Some(Fault::SilentAfterAccept),
-    Some(Fault::ClosesAfterRequest),
-    Some(Fault::Drips),
-    Some(Fault::Garbage),
-    Some(Fault::EndlessHeader),
-    Some(Fault::EndlessBody),
-    Some(Fault::RedirectsToItself),
-    Some(Fault::Html),
-    Some(Fault::Status(404)),
-    Some(Fault::Status(500)),
-    Some(Fault::SilentTo(Method::Play)),
-    Some(Fault::AudioOnly),
-    Some(Fault::UnknownCodec),
-    Some(Fault::DamagedPictures),
-    Some(Fault::DecoderBomb),
-    Some(Fault::NoKeyframe),
-];
-
-/// One worker for each kind, by RTSP and by MJPEG.
+/// One worker for sound cameras and one for each fault of the soak, by RTSP and by MJPEG.
 pub async fn of_a_worker(probes: u64) {
     println!("heap and stacks of a worker, MB, in {probes} probes of one kind, {CAMERAS} at once");
     for is_mjpeg in [false, true] {
-        for kind in KINDS {
-            let fault = match kind {
-                Some(Fault::SilentTo(_)) if is_mjpeg => Some(Fault::SilentTo(Method::Get)),
-                other => other,
-            };
-            one(is_mjpeg, fault, probes).await;
+        one(is_mjpeg, None, probes).await;
+        for fault in FAULTS {
+            one(is_mjpeg, Some(of_protocol(fault, is_mjpeg)), probes).await;
         }
     }
     println!();
@@ -63,9 +38,7 @@ async fn one(is_mjpeg: bool, fault: Option<Fault>, probes: u64) {
     for name in simulator.names() {
         simulator.set_fault(name, fault).await.unwrap();
     }
-    let registry = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-registry.bin");
-    let options = PoolOptions { program: env!("CARGO_BIN_EXE_streampulse").into(), ..PoolOptions::new(registry) };
-    let options = PoolOptions { retire_after_probes: u64::MAX, ..options.with_workers(1) };
+    let options = PoolOptions { retire_after_probes: u64::MAX, ..pool_options().with_workers(1) };
     let pool = Pool::start(options).await.unwrap();
     let mut held_mb = Vec::new();
     for _ in 0..LOOKS {
@@ -89,16 +62,7 @@ async fn one(is_mjpeg: bool, fault: Option<Fault>, probes: u64) {
 
 async fn probe(pool: &Pool, simulator: &Simulator, number: u64) {
     let name = format!("cam{}", number % CAMERAS as u64);
-    let (url, credentials) = CameraUrl::parse(&simulator.url_with_credentials(&name)).unwrap();
-    let request = ProbeRequest {
-        key: name,
-        url,
-        credentials,
-        transport: Transport::Auto,
-        timeout: TIMEOUT,
-        trust: Trust::default(),
-        max_megapixels: 40,
-        snapshot: SnapshotSize::AtMostWidth(960),
-    };
+    let snapshot = SnapshotSize::AtMostWidth(960);
+    let request = ProbeRequest { timeout: TIMEOUT, snapshot, ..request(&name, &simulator.url_with_credentials(&name)) };
     pool.probe(request).await;
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use streampulse::clock::{Clock as _, SystemClock};
-use streampulse::simulator::{Counts, Fault, Method, SimulatedCamera, Simulator, SimulatorOptions, Start, clips};
+use streampulse::simulator::{Counts, Fault, SimulatedCamera, Simulator, SimulatorOptions, Start, clips};
 
+use crate::faults::{FAULTS, of_protocol};
 use crate::judge::{Findings, Transition};
 use crate::random::Random;
 use crate::site::{HEARTBEAT_SECONDS, RETRY_SECONDS, Site, TIMEOUT_SECONDS};
@@ -19,29 +20,6 @@ pub const SOUND_EVERY: usize = 3;
 const BROKEN: usize = 30;
 /// So long, in seconds.
 const BROKEN_SECONDS: std::ops::Range<usize> = 45..150;
-
-/// What a camera may do. No refused passwords: the account is left alone for half an hour after two of them. Nothing
-/// that is only told by comparison with the past either.
-const FAULTS: [Fault; 17] = [
-    Fault::ConnectionRefused,
-    Fault::SilentAfterAccept,
-    Fault::ClosesAfterRequest,
-    Fault::Drips,
-    Fault::Garbage,
-    Fault::EndlessHeader,
-    Fault::EndlessBody,
-    Fault::RedirectsToItself,
-    Fault::Html,
-    Fault::Status(404),
-    Fault::Status(500),
-    // MJPEG has no PLAY: it is silent to GET.
-    Fault::SilentTo(Method::Play),
-    Fault::AudioOnly,
-    Fault::UnknownCodec,
-    Fault::DamagedPictures,
-    Fault::DecoderBomb,
-    Fault::NoKeyframe,
-];
 
 /// A worker that is stuck in what a camera sends is killed, and what it had open with it: one session of so many.
 const LOST_OF: usize = 1_000;
@@ -114,7 +92,7 @@ impl Cameras {
     /// Heals whose time has come, and breaks another one, or not.
     pub async fn break_and_heal(&mut self, second: u64, random: &mut Random) {
         // All are drawn, whatever becomes of them, so that a seed gives the same again.
-        let (camera, coin, mut fault) = (random.below(CAMERAS), random.below(2), *random.one_of(&FAULTS));
+        let (camera, coin, fault) = (random.below(CAMERAS), random.below(2), *random.one_of(&FAULTS));
         let seconds = BROKEN_SECONDS.start + random.below(BROKEN_SECONDS.len());
         self.heal(|episode| episode.until_second <= second).await;
         let broken = self.episodes.iter().filter(|episode| episode.to_ms.is_none()).count();
@@ -124,9 +102,7 @@ impl Cameras {
         if coin == 0 || broken >= BROKEN || is_sound(camera) || self.episodes.iter().any(lately) {
             return;
         }
-        if fault == Fault::SilentTo(Method::Play) && is_mjpeg(camera) {
-            fault = Fault::SilentTo(Method::Get);
-        }
+        let fault = of_protocol(fault, is_mjpeg(camera));
         self.simulator.set_fault(&name_of(camera), Some(fault)).await.unwrap();
         let until_second = second + seconds as u64;
         self.episodes.push(Episode { camera, fault, from_ms: now_ms(), to_ms: None, until_second });
