@@ -43,6 +43,7 @@ impl Service {
             .env("CACHE_DIRECTORY", env!("CARGO_TARGET_TMPDIR"))
             // As in the unit.
             .env("MALLOC_MMAP_THRESHOLD_", "4194304")
+            .env("MALLOC_ARENA_MAX", "2")
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

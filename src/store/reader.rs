@@ -12,6 +12,10 @@ use super::{READ_DEADLINE, StoreError};
 /// Queries at once; more wait, at most [`READ_DEADLINE`].
 const CONNECTIONS: usize = 4;
 
+/// Each connection's page cache, a quarter of SQLite's own default: what is not in it comes from the system's cache of
+/// the file, which all connections share and which is given back when somebody needs the memory.
+const CACHE_KIB: i64 = 512;
+
 #[derive(Clone)]
 pub(super) struct Readers {
     inner: Arc<Inner>,
@@ -88,6 +92,8 @@ impl Inner {
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(Duration::from_secs(5))?;
         connection.execute_batch("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY;")?;
+        // Negative: KiB, not pages. https://sqlite.org/pragma.html#pragma_cache_size
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         Ok(connection)
     }
 }
