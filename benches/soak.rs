@@ -34,7 +34,7 @@ mod site;
 
 use cameras::Cameras;
 use clients::Clients;
-use gauges::Gauges;
+use gauges::{Gauges, Times};
 use judge::Findings;
 use random::Random;
 use site::Site;
@@ -47,14 +47,16 @@ const BROKER_EVERY: u64 = 180;
 const BROKER_AWAY: u64 = 15;
 /// After a start, until memory is compared: every worker has then seen its share of cameras at once.
 const WARM: u64 = 90;
-/// For so long nothing is broken, twice on the way and at the end, when everything has to be up.
-const CALM: u64 = 60;
-/// Of that, until a worker that one of them had to itself is gone.
-const SETTLED: u64 = 30;
+/// For so long nothing is broken, twice on the way.
+const CALM: u64 = 240;
+/// Of that, until a worker that one of them had to itself is gone: five clean probes, and two minutes without a need for it.
+const SETTLED: u64 = 210;
+/// For so long nothing is broken at the end, when everything has to be up.
+const END: u64 = 60;
 /// After a start, until each camera has been probed.
 const FIRST_ROUND: u64 = 20;
 /// Two restarts, what is compared between them, and the calm at the end need so long.
-const SHORTEST: u64 = 480;
+const SHORTEST: u64 = 1_080;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
@@ -74,13 +76,14 @@ async fn soak(seconds: u64, mut random: Random) -> Findings {
     let clients = Clients::start(site.address(), site.token());
     let mut gauges = Gauges::default();
     // Between them the service is one and the same, so that growth shows.
-    let restarts = [seconds / 6, seconds - CALM - 60];
+    let restarts = [seconds / 6, seconds - END - 60];
     let steady = restarts[0] + WARM..restarts[1];
     // What memory cameras take that are broken is theirs, and never the same: so there are times without.
     let calm = [steady.start + (steady.end - steady.start) / 4, steady.end - CALM].map(|begin| begin..begin + CALM);
     let (began, mut begun_at) = (Instant::now(), 0);
     for second in 0..seconds {
-        if second + CALM < seconds && !calm.iter().any(|calm| calm.contains(&second)) {
+        let is_calm = calm.iter().any(|calm| calm.contains(&second));
+        if second + END < seconds && !is_calm {
             cameras.break_and_heal(second, &mut random).await;
         } else {
             cameras.heal_all().await;
@@ -99,12 +102,17 @@ async fn soak(seconds: u64, mut random: Random) -> Findings {
             twice if twice == 2 * BROKER_AWAY => site.broker_back(),
             _ => {}
         }
-        if second % RELOAD_EVERY == RELOAD_EVERY - 1 && second + CALM < seconds {
+        if second % RELOAD_EVERY == RELOAD_EVERY - 1 && second + END < seconds {
             site.change(&cameras, &mut random);
         }
         if steady.contains(&second) && second % GAUGE_EVERY == 0 {
-            let is_calm = calm.iter().any(|calm| (calm.start + SETTLED..calm.end).contains(&second));
-            gauges.read(&site, is_calm);
+            let is_settled = calm.iter().any(|calm| (calm.start + SETTLED..calm.end).contains(&second));
+            let times = match (is_calm, is_settled) {
+                (false, _) => Times::Broken,
+                (true, false) => Times::Healing,
+                (true, true) => Times::Calm,
+            };
+            gauges.read(&site, times);
         }
         if second % 60 == 0 {
             println!("{:>4} min  {}  {}", second / 60, cameras.line(), gauges.line());

@@ -18,10 +18,20 @@ const HEARTBEAT_BYTES: f64 = 100.0;
 
 type Gauge = fn(&Reading) -> f64;
 
+/// What is going on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Times {
+    /// Cameras break and heal.
+    Broken,
+    /// Nothing is broken any more.
+    Healing,
+    /// Nothing is broken, and has not been for a while.
+    Calm,
+}
+
 /// One look.
 struct Reading {
-    /// Nothing is broken, and has not been for a while.
-    is_calm: bool,
+    times: Times,
     /// Heap and stacks of the service without its workers.
     monitor_mb: f64,
     pss_mb: f64,
@@ -39,7 +49,7 @@ pub struct Gauges(Vec<Reading>);
 
 impl Gauges {
     /// Looks at every process of the service and at its database.
-    pub fn read(&mut self, site: &Site, is_calm: bool) {
+    pub fn read(&mut self, site: &Site, times: Times) {
         let pid = site.pid();
         let Memory { pss_mb, anonymous_mb } = Memory::of(pid);
         let monitor_mb = Memory::of_one(pid).anonymous_mb;
@@ -49,7 +59,7 @@ impl Gauges {
             pids.iter().map(count).sum::<usize>() as f64
         };
         self.0.push(Reading {
-            is_calm,
+            times,
             monitor_mb,
             pss_mb,
             anonymous_mb,
@@ -71,10 +81,11 @@ impl Gauges {
         })
     }
 
-    /// The first quarter beside the last one, and the first calm time beside the last one.
+    /// Of the time while cameras break, the first quarter beside the last one; and the first calm time beside the last one.
     pub fn judge(&self, findings: &mut Findings) {
-        let quarter = self.0.len() / 4;
-        let (first, last) = (&self.0[..quarter], &self.0[self.0.len() - quarter..]);
+        let broken: Vec<&Reading> = self.0.iter().filter(|reading| reading.times == Times::Broken).collect();
+        let quarter = broken.len() / 4;
+        let (first, last) = (&broken[..quarter], &broken[broken.len() - quarter..]);
         let gauges: [(&str, Gauge, f64, &str); 6] = [
             ("memory flat (PSS)", |it| it.pss_mb, MEGABYTES, " MB"),
             ("memory flat (heap and stacks)", |it| it.anonymous_mb, MEGABYTES, " MB"),
@@ -84,11 +95,11 @@ impl Gauges {
             ("processes flat", |it| it.processes, PROCESSES, ""),
         ];
         for (what, gauge, slack, unit) in gauges {
-            let [before, after] = [first, last].map(|readings| median(readings.iter().map(gauge).collect()));
+            let [before, after] = [first, last].map(|readings| median(readings.iter().copied().map(gauge).collect()));
             let medians = format!("{unit} (medians of a quarter)");
             findings.add(what, is_flat(before, after, slack), || told(before, after, &medians));
         }
-        let mut calm = self.0.chunk_by(|a, b| a.is_calm == b.is_calm).filter(|readings| readings[0].is_calm);
+        let mut calm = self.0.chunk_by(|a, b| a.times == b.times).filter(|readings| readings[0].times == Times::Calm);
         let (first, last) = (calm.next().unwrap(), calm.next_back().unwrap());
         let [before, after] =
             [first, last].map(|readings| median(readings.iter().map(|it| it.anonymous_mb).collect::<Vec<_>>()));
