@@ -100,9 +100,9 @@ impl Metrics {
         for row in &rows {
             if row.stream.enabled {
                 streams::put(&mut samples, row, now, &availability);
+                let of_stream = measures.by_stream.get(&row.stream.id).copied().unwrap_or_default();
+                streams::put_measures(&mut samples, row, of_stream);
             }
-            let of_stream = measures.by_stream.get(&row.stream.id).copied().unwrap_or_default();
-            streams::put_measures(&mut samples, row, of_stream);
         }
         self.put_system(&mut samples);
         put_availability(&mut samples, &rows, &availability);

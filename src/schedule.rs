@@ -51,8 +51,7 @@ pub struct Completed {
     pub reply: Option<oneshot::Sender<Arc<ProbeReport>>>,
 }
 
-/// How many probes may be in flight at once: `probe.in_flight`, or 64 for each worker, `auto` counted as the machine's
-/// cores.
+/// How many probes may be in flight at once: `probe.in_flight`, or 64 for each worker of `probe.workers`, or for each core.
 ///
 /// Receiving is almost all waiting, so the number bounds memory and sockets rather than the processor.
 pub fn in_flight_limit(config: &Config) -> usize {
