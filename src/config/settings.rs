@@ -161,7 +161,8 @@ pub struct Probe {
     pub timeout: Duration,
     /// Worker processes; `None` is `auto`: one, and more when there is much to do, at most one a core and 4.
     pub workers: Option<usize>,
-    /// Probes at once, of all workers together; `None` is `auto`: 64 for each worker.
+    /// Probes at once, of all workers together; `None` is `auto`: 64 for each worker, and for each core where
+    /// `workers` is `auto`, too.
     pub in_flight: Option<usize>,
     /// Pictures that a worker decodes at once; `None` is `auto`: as many as make one for each core with all workers.
     pub decode_slots: Option<usize>,
